@@ -1,0 +1,177 @@
+"""Runs the project's checks one after another and gives one verdict; `scripts/test` starts it."""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# -P keeps the directory of the caller off the import path, as in scripts/vpump.
+PYTHON = (sys.executable, "-P")
+
+# Quick ones first: what is cheap to find should be found before the tests start.
+LINTERS: dict[str, tuple[str, ...]] = {
+    "ruff": (*PYTHON, "-m", "ruff", "check"),
+    "format": (*PYTHON, "-m", "ruff", "format", "--check"),
+    "mypy": (*PYTHON, "-m", "mypy", "--no-error-summary"),
+    # Not the console script: its first line names a directory, and a checkout may be moved.
+    "imports": (*PYTHON, "-c", "from importlinter.cli import lint_imports_command as main; main()"),
+}
+PARTS = (*LINTERS, "pytest")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one part ended."""
+
+    part: str
+    passed: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
+class TestCase:
+    """What the report of pytest says about one test."""
+
+    name: str
+    area: str
+    seconds: float
+    skip_reason: str | None
+
+
+def run_linter(part: str) -> bool:
+    """Run one linter; its output is shown only if it found something."""
+    done = subprocess.run(
+        LINTERS[part], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    if done.returncode != 0:
+        print(f"--- {part}", flush=True)
+        sys.stdout.buffer.write(done.stdout)
+        sys.stdout.flush()
+    return done.returncode == 0
+
+
+def run_all_tests() -> bool:
+    """Run the whole test suite with coverage, then say where its time went and what it left out."""
+    with tempfile.TemporaryDirectory(prefix="vpump-checks-") as directory:
+        report = Path(directory, "junit.xml")
+        command = [*PYTHON, "-m", "pytest", "-q", "-n", "auto", "--dist", "worksteal", "--durations=10"]
+        command += ["--cov", "--cov-report=term", f"--junitxml={report}"]
+        # Coverage data lives here too, so that two runs in one checkout do not merge into each other.
+        environment = os.environ | {"COVERAGE_FILE": str(Path(directory, "coverage"))}
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, check=False)
+        cases = read_report(report) if report.exists() else []
+    print_areas(cases)
+    return may_skip(cases) and done.returncode == 0
+
+
+def read_report(report: Path) -> list[TestCase]:
+    """Read the JUnit file that pytest wrote."""
+    cases = []
+    for element in ET.parse(report).iter("testcase"):  # noqa: S314 - our own pytest wrote the file a moment ago
+        module, name = element.get("classname", ""), element.get("name", "")
+        if not module:
+            # A module that was skipped as a whole has its name in the place of a test's.
+            module, name = name, "(all of it)"
+        cases.append(
+            TestCase(f"{module}::{name}", area_of(module), float(element.get("time", "0")), skip_reason(element))
+        )
+    return cases
+
+
+def skip_reason(element: ET.Element) -> str | None:
+    """Say why a test was left out, if it was."""
+    skipped = element.find("skipped")
+    # An expected failure stands under the same tag, and is no test left out.
+    if skipped is None or skipped.get("type") == "pytest.xfail":
+        return None
+    # For a test the message is the reason, and the text adds the place; for a module only the text has the reason.
+    return skipped.get("message", "") if skipped.get("type") else skipped.text or ""
+
+
+def area_of(module: str) -> str:
+    """Name the directory below tests/ that a test module lives in: `tests.protocol.test_x` is in `protocol`."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 2 and not parts[1].startswith("test_") else "(top)"
+
+
+def print_areas(cases: Sequence[TestCase]) -> None:
+    """Print what each directory of tests cost, the dearest first."""
+    seconds: Counter[str] = Counter()
+    count: Counter[str] = Counter()
+    for case in cases:
+        # Counted in milliseconds: a Counter holds integers.
+        seconds[case.area] += round(case.seconds * 1000)
+        count[case.area] += 1
+    print(f"\n{'tests/':<20} {'tests':>7} {'seconds':>9}")
+    for area, milliseconds in seconds.most_common():
+        print(f"{area:<20} {count[area]:>7} {milliseconds / 1000:>9.2f}")
+
+
+def may_skip(cases: Sequence[TestCase]) -> bool:
+    """Name the skipped tests; on CI every tool is there, so there a skipped test is a failure."""
+    skipped = [case for case in cases if case.skip_reason is not None]
+    on_ci = os.environ.get("CI", "").lower() in {"1", "true"}
+    if skipped:
+        print(f"\n{len(skipped)} skipped{', which CI does not allow' if on_ci else ''}:")
+        for case in skipped:
+            print(f"  {case.name}: {case.skip_reason}")
+    return not (skipped and on_ci)
+
+
+def print_verdict(outcomes: Sequence[Outcome]) -> None:
+    """Print one line for each part, and the verdict."""
+    print(f"\n{'part':<20} {'result':>7} {'seconds':>9}")
+    for outcome in outcomes:
+        print(f"{outcome.part:<20} {'ok' if outcome.passed else 'FAILED':>7} {outcome.seconds:>9.2f}")
+    failed = ", ".join(outcome.part for outcome in outcomes if not outcome.passed)
+    print(f"\nFAILED: {failed}" if failed else "\nall checks passed")
+
+
+def run_parts(parts: Sequence[str]) -> int:
+    """Run every part, also after one has failed."""
+    outcomes = []
+    for part in parts:
+        start = time.monotonic()
+        passed = run_all_tests() if part == "pytest" else run_linter(part)
+        outcomes.append(Outcome(part, passed, time.monotonic() - start))
+    print_verdict(outcomes)
+    return 0 if all(outcome.passed for outcome in outcomes) else 1
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Choose between the checks and a plain run of pytest."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/test",
+        allow_abbrev=False,
+        usage="%(prog)s [--only PART]... | [--] PYTEST-ARGUMENTS",
+        description="Runs every check and gives one verdict. Any other argument goes to pytest, and only pytest runs.",
+    )
+    parser.add_argument("--only", metavar="PART", action="append", choices=PARTS, help=f"one of {', '.join(PARTS)}")
+    if "--" in arguments:
+        cut = arguments.index("--")
+        own, for_pytest = list(arguments[:cut]), list(arguments[cut + 1 :])
+        options, unknown = parser.parse_known_args(own)
+        for_pytest = unknown + for_pytest
+    else:
+        options, for_pytest = parser.parse_known_args(arguments)
+    if not for_pytest:
+        return run_parts([part for part in PARTS if not options.only or part in options.only])
+    if options.only:
+        parser.error("--only runs a part as it is; leave it out to pass arguments to pytest")
+    return subprocess.run((*PYTHON, "-m", "pytest", *for_pytest), cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,40 @@
+"""Writes the generated parts of the documents anew; `--check` only says which are not current."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from protocol.export import markdown
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Each document, and what makes its current text from its present one.
+DOCUMENTS: Mapping[str, Callable[[str], str]] = {
+    "docs/protocol.md": markdown.refresh,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="scripts/docs", description=__doc__)
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; exit status 1 if a document is not current"
+    )
+    arguments = parser.parse_args()
+    stale = []
+    for name, current_text in DOCUMENTS.items():
+        path = ROOT / name
+        text = path.read_text(encoding="utf-8")
+        current = current_text(text)
+        if current == text:
+            continue
+        stale.append(name)
+        if not arguments.check:
+            path.write_text(current, encoding="utf-8")
+    for name in stale:
+        print(f"{name}: not current; run scripts/docs" if arguments.check else f"{name}: written")
+    return 1 if stale and arguments.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
