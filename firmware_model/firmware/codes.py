@@ -1,0 +1,101 @@
+"""The small closed sets of words that the firmware stores and speaks in."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Role(IntEnum):
+    """Who may be on the other side; 0 stands for the pump itself in log records."""
+
+    READER = 1
+    PATIENT = 2
+    CLINICIAN = 3
+
+
+THERAPY_ROLES = (Role.PATIENT, Role.CLINICIAN)
+"""The roles that have a ledger, in the order of its slots."""
+
+
+class RunState(IntEnum):
+    """Whether the programmed infusion runs. FAILED: the memory is lost, and the pump stays stopped."""
+
+    RUNNING = 1
+    STOPPED = 2
+    FAILED = 3
+
+
+class StopReason(IntEnum):
+    """Why delivery stands still."""
+
+    NONE = 0
+    COMMANDED = 1
+    EMPTY_RESERVOIR = 2
+    MEMORY_FAILURE = 3
+
+
+class BolusKind(IntEnum):
+    """What a bolus is for."""
+
+    SINGLE = 1
+    PRIMING = 2
+    BRIDGE = 3
+
+
+class BolusEnd(IntEnum):
+    """Why a bolus ended."""
+
+    NONE = 0
+    COMPLETE = 1
+    CANCELLED = 2
+    STOPPED = 3
+    RESET = 4
+    EMPTY = 5
+
+
+class OpKind(IntEnum):
+    """What an operation in the ledger was."""
+
+    STOP = 1
+    START = 2
+    BOLUS = 3
+    CANCEL = 4
+
+
+class OpState(IntEnum):
+    """What became of an operation. The first four stand in the ledger, the others are said of absent ones."""
+
+    EXECUTING = 1
+    DONE = 2
+    PARTIAL = 3
+    REJECTED = 4
+    NOT_SEEN = 5
+    NEVER_TAKEN = 6
+    UNKNOWN_EVICTED = 7
+
+
+class AlarmType(IntEnum):
+    """What an alarm is about."""
+
+    LOW_RESERVOIR = 1
+    EMPTY_RESERVOIR = 2
+    MEMORY_FAILURE = 3
+
+
+CRITICAL_ALARMS = frozenset({AlarmType.EMPTY_RESERVOIR, AlarmType.MEMORY_FAILURE})
+"""The critical alarms. Low reservoir is none (SynchroMed II: Gillette Children's ITB discharge information)."""
+
+
+class AlarmState(IntEnum):
+    """The life of an alarm instance."""
+
+    RAISED = 1
+    ACKNOWLEDGED = 2
+    CLEARED = 3
+
+
+class ResetReason(IntEnum):
+    """Why the pump booted."""
+
+    FIRST_POWER_UP = 1
+    POWER = 2

@@ -1,0 +1,189 @@
+"""Commands that change therapy: which are admitted, and what each does in one commit with its ledger entry."""
+
+from __future__ import annotations
+
+from firmware_model.commands import (
+    NO_TARGET,
+    LedgerEntry,
+    OpOutcome,
+    Reason,
+    Refusal,
+    Start,
+    Stop,
+    Target,
+    TherapyCommand,
+)
+from firmware_model.firmware.alarms import active
+from firmware_model.firmware.codes import (
+    THERAPY_ROLES,
+    AlarmType,
+    BolusEnd,
+    OpKind,
+    OpState,
+    RunState,
+    StopReason,
+)
+from firmware_model.firmware.core import Firmware, LogDraft
+from firmware_model.firmware.event_log import LogType
+from firmware_model.firmware.ledger import check_op_id
+
+
+def admit(
+    firmware: Firmware, command: TherapyCommand, kind: OpKind, *, any_revision: bool = False
+) -> OpOutcome | Refusal | None:
+    """The checks that all therapy commands share, in their order: role, ledger, op_high, therapy_rev.
+
+    Returns the stored outcome of a command that was taken before, a refusal, or None: the command is new and may go on.
+    """
+    record = firmware.record
+    if command.origin.role not in THERAPY_ROLES:
+        return Refusal(Reason.ROLE)
+    if record.run_state is RunState.FAILED:
+        return Refusal(Reason.MEMORY_FAILURE)
+    ledger = record.ledger.of(command.origin.role)
+    known = ledger.find(command.op_id)
+    if known is not None:
+        if is_same(known, command, kind):
+            return stored_outcome(known)
+        return Refusal(Reason.OP_ID_REUSED, "op_id", detail=ledger.op_high)
+    refusal = check_op_id(ledger, command.op_id)
+    if refusal is not None:
+        return refusal
+    if not any_revision and command.therapy_rev != record.therapy_rev:
+        newest = record.ledger.newest()
+        role, op_id = (newest.role, newest.op_id) if newest else (0, 0)
+        return Refusal(Reason.UNRESOLVED, "therapy_rev", element=role, detail=op_id)
+    return None
+
+
+def is_same(known: LedgerEntry, command: TherapyCommand, kind: OpKind) -> bool:
+    """Whether an entry is that of this very command."""
+    same_host = known.host_id == command.origin.host_id
+    return same_host and known.kind is kind and known.fingerprint == command.fingerprint
+
+
+def stored_outcome(known: LedgerEntry) -> OpOutcome:
+    """The outcome of a command that was taken before."""
+    return OpOutcome(
+        op_id=known.op_id,
+        state=known.state,
+        min_nl=known.min_nl,
+        max_nl=known.max_nl,
+        log_sequence=known.log_sequence,
+        repeated=True,
+    )
+
+
+def new_entry(firmware: Firmware, command: TherapyCommand, kind: OpKind, state: OpState) -> LedgerEntry:
+    """The ledger entry of a command whose first log record is the next one."""
+    return LedgerEntry(
+        role=command.origin.role,
+        op_id=command.op_id,
+        host_id=command.origin.host_id,
+        kind=kind,
+        fingerprint=command.fingerprint,
+        state=state,
+        min_nl=0,
+        max_nl=0,
+        log_sequence=firmware.record.log_next,
+    )
+
+
+def outcome_of(entry: LedgerEntry, target: Target = NO_TARGET) -> OpOutcome:
+    """The outcome of a command that has just been entered."""
+    return OpOutcome(
+        op_id=entry.op_id,
+        state=entry.state,
+        min_nl=entry.min_nl,
+        max_nl=entry.max_nl,
+        log_sequence=entry.log_sequence,
+        target=target,
+    )
+
+
+def stop(firmware: Firmware, command: Stop) -> OpOutcome | Refusal:
+    """Halt, always: the motor first, then the commit. Only a new op id within the window is entered."""
+    firmware.flow.set_base_rate(0)
+    firmware.flow.end_bolus()
+    firmware.leases.clear()
+    record = firmware.record
+    if command.origin.role not in THERAPY_ROLES:
+        return Refusal(Reason.ROLE)
+    if record.run_state is RunState.FAILED:
+        return Refusal(Reason.MEMORY_FAILURE)
+    part = record.ledger.of(command.origin.role)
+    known = part.find(command.op_id)
+    repeated = known is not None and is_same(known, command, OpKind.STOP)
+    enters = known is None and check_op_id(part, command.op_id) is None
+    halts = record.run_state is RunState.RUNNING
+    if not halts and not enters:
+        if known is not None and repeated:
+            return stored_outcome(known)
+        return OpOutcome(op_id=command.op_id, state=OpState.DONE, min_nl=0, max_nl=0, log_sequence=0, entered=False)
+    entry = new_entry(firmware, command, OpKind.STOP, OpState.DONE)
+    target = _halt(firmware, command, entry if enters else None)
+    return OpOutcome(
+        op_id=command.op_id,
+        state=OpState.DONE,
+        min_nl=0,
+        max_nl=0,
+        log_sequence=entry.log_sequence,
+        repeated=repeated,
+        entered=enters or repeated,
+        target=target,
+    )
+
+
+def _halt(firmware: Firmware, command: Stop, entry: LedgerEntry | None) -> Target:
+    """Commit a halt of a motor that stands still already; returns the bolus that it ended."""
+    record = firmware.record
+    ledger, target = record.ledger, Target()
+    ended: LogDraft | None = None
+    if record.bolus is not None:
+        ended, ledger, outcome = firmware.ended_bolus(BolusEnd.STOPPED, firmware.bolus_steps, firmware.bolus_steps)
+        target = Target(op_id=outcome.op_id, min_nl=outcome.min_nl, max_nl=outcome.max_nl, reason=BolusEnd.STOPPED)
+    detail = {
+        "role": command.origin.role,
+        "host_id": command.origin.host_id,
+        "reason": StopReason.COMMANDED,
+        "bolus_id": record.bolus.bolus_id if record.bolus else 0,
+        "delivered_max_nl": target.max_nl,
+    }
+    drafts = [LogDraft(LogType.THERAPY_STOPPED, command.op_id, detail)] + ([ended] if ended else [])
+    firmware.commit(
+        *drafts,
+        run_state=RunState.STOPPED,
+        stop_reason=StopReason.COMMANDED if record.run_state is RunState.RUNNING else record.stop_reason,
+        therapy_rev=record.therapy_rev + 1,
+        bolus=None,
+        ledger=ledger.enter(entry) if entry else ledger,
+    )
+    return target
+
+
+def start(firmware: Firmware, command: Start) -> OpOutcome | Refusal:
+    """Resume the programmed infusion."""
+    reply = admit(firmware, command, OpKind.START)
+    if reply is not None:
+        return reply
+    record = firmware.record
+    if record.run_state is RunState.RUNNING:
+        return Refusal(Reason.ALREADY_IN_STATE)
+    empty = active(firmware, AlarmType.EMPTY_RESERVOIR)
+    if empty is not None:
+        return Refusal(Reason.ALARM_BLOCKS, element=empty.type, detail=empty.instance)
+    entry = new_entry(firmware, command, OpKind.START, OpState.DONE)
+    detail = {
+        "role": command.origin.role,
+        "host_id": command.origin.host_id,
+        "rate_nl_per_day": record.rate_nl_per_day,
+    }
+    firmware.commit(
+        LogDraft(LogType.THERAPY_STARTED, command.op_id, detail),
+        run_state=RunState.RUNNING,
+        stop_reason=StopReason.NONE,
+        therapy_rev=record.therapy_rev + 1,
+        ledger=record.ledger.enter(entry),
+    )
+    firmware.flow.set_base_rate(record.rate_nl_per_day)
+    return outcome_of(entry)
