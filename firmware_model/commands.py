@@ -11,6 +11,7 @@ from enum import IntEnum, StrEnum
 
 from firmware_model.firmware.codes import AlarmState, BolusEnd, BolusKind, OpKind, OpState, Role, RunState, StopReason
 from firmware_model.firmware.event_log import LogRecord
+from firmware_model.profile import Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,16 @@ class ReadStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadIdentity:
+    """Which pump this is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLimits:
+    """Every limit and quantum."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReadTime:
     """Elapsed time and the labelling clock."""
 
@@ -134,6 +145,8 @@ Command = (
     | QueryOp
     | ListOps
     | ReadStatus
+    | ReadIdentity
+    | ReadLimits
     | ReadTime
     | ListAlarms
     | AcknowledgeAlarm
@@ -243,6 +256,22 @@ class StatusAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityAnswer:
+    """Which pump this is, and how often it has booted."""
+
+    profile: Profile
+    serial_number: int
+    boots: int
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsAnswer:
+    """Every limit and quantum: they are the profile's."""
+
+    profile: Profile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimeAnswer:
     """Elapsed time, the clock that labels (Unix seconds, 0 = invalid) and its offset."""
 
@@ -307,6 +336,8 @@ Outcome = (
     | OpAnswer
     | OpsAnswer
     | StatusAnswer
+    | IdentityAnswer
+    | LimitsAnswer
     | TimeAnswer
     | AlarmsAnswer
     | AlarmAcknowledged

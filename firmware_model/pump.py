@@ -24,6 +24,8 @@ from firmware_model.commands import (
     ListOps,
     PrepareBolus,
     QueryOp,
+    ReadIdentity,
+    ReadLimits,
     ReadLog,
     ReadLogRange,
     ReadStatus,
@@ -55,6 +57,8 @@ _HANDLERS: Mapping[type, Callable[[Firmware, Any], Reply]] = MappingProxyType(
         QueryOp: reading.query_op,
         ListOps: reading.list_ops,
         ReadStatus: reading.status,
+        ReadIdentity: reading.identity,
+        ReadLimits: reading.limits,
         ReadTime: reading.time,
         ListAlarms: alarms.list_alarms,
         AcknowledgeAlarm: alarms.acknowledge,
@@ -224,7 +228,7 @@ class Pump:
 
     def _power_up(self) -> None:
         self.powered = True
-        self.firmware = Firmware(self.profile, self.memory, self.plant.turn, self.now_us)
+        self.firmware = Firmware(self.profile, self.serial_number, self.memory, self.plant.turn, self.now_us)
         firmware, levels = self.firmware, self.profile.reservoir
         self._agenda = (
             Entry(Rank.BOLUS_COMPLETE, lambda: bolus.complete_due(firmware), lambda _: bolus.complete(firmware)),

@@ -63,6 +63,7 @@ class Firmware:
     """
 
     profile: Profile
+    serial_number: int
     memory: Memory
     pulse: Callable[[int], None]
     now_us: int

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from firmware_model.commands import (
+    IdentityAnswer,
+    LimitsAnswer,
     ListOps,
     LogRange,
     LogRecords,
     OpAnswer,
     OpsAnswer,
     QueryOp,
+    ReadIdentity,
+    ReadLimits,
     ReadLog,
     ReadLogRange,
     ReadStatus,
@@ -47,6 +51,16 @@ def status(firmware: Firmware, _command: ReadStatus) -> StatusAnswer:
         log_last=record.log_next - 1,
         boot=record.boot,
     )
+
+
+def identity(firmware: Firmware, _command: ReadIdentity) -> IdentityAnswer:
+    """Which pump this is."""
+    return IdentityAnswer(profile=firmware.profile, serial_number=firmware.serial_number, boots=firmware.record.boot)
+
+
+def limits(firmware: Firmware, _command: ReadLimits) -> LimitsAnswer:
+    """Every limit and quantum."""
+    return LimitsAnswer(firmware.profile)
 
 
 def time(firmware: Firmware, _command: ReadTime) -> TimeAnswer:

@@ -1,0 +1,69 @@
+"""Put a device together: its profile read, its serial number chosen, pump and wire joined."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import resources
+from pathlib import Path
+
+from emulator.device import Device
+from emulator.vpump_wire import VpumpWire
+from firmware_model.profile import Profile, ProfileError, parse_profile
+from firmware_model.pump import Pump
+
+DEFAULT_SERIAL_NUMBER = 0x00C0FFEE
+"""The serial number of a pump with seed 0."""
+MOST_PROFILE_BYTES = 262_144
+
+
+def serial_number_for(seed: int) -> int:
+    """The serial number of a pump that was given none: the same for the same seed, never 0 or that for any pump."""
+    if seed == 0:
+        return DEFAULT_SERIAL_NUMBER
+    drawn = int.from_bytes(hashlib.sha256(f"vpump serial number {seed}".encode()).digest()[:4], "little")
+    return min(max(drawn, 1), 0xFFFF_FFFE)
+
+
+def shipped_profiles() -> tuple[str, ...]:
+    """The names of the profiles that come with the product."""
+    folder = resources.files("firmware_model") / "profiles"
+    return tuple(sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml")))
+
+
+def load_profile(name_or_file: str) -> Profile:
+    """The profile of a shipped name, or of a file. Raises ProfileError with one sentence."""
+    shipped = _shipped_text(name_or_file)
+    if shipped is not None:
+        return parse_profile(name_or_file, shipped, _shipped_text)
+    path = Path(name_or_file)
+    if path.suffix != ".toml" and not path.exists():
+        names = ", ".join(shipped_profiles())
+        raise ProfileError(f"profile {name_or_file!r} is neither a file nor one of {names}")
+    return parse_profile(path.stem, _file_text(path), _shipped_text)
+
+
+def build_device(profile: str, seed: int, serial_number: int, *, insecure: bool = True) -> Device:
+    """A new pump of a profile, at its first power-up, behind our protocol. Raises ProfileError."""
+    loaded = load_profile(profile)
+    pump = Pump(loaded, serial_number, seed)
+    return Device(pump, VpumpWire(loaded, serial_number, insecure=insecure))
+
+
+def _shipped_text(name: str) -> str | None:
+    if name not in shipped_profiles():
+        return None
+    return (resources.files("firmware_model") / "profiles" / f"{name}.toml").read_text(encoding="utf-8")
+
+
+def _file_text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_PROFILE_BYTES + 1)
+    except OSError as error:
+        raise ProfileError(f"profile {path}: {error.strerror or error}") from None
+    if len(content) > MOST_PROFILE_BYTES:
+        raise ProfileError(f"profile {path} is larger than {MOST_PROFILE_BYTES} bytes")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ProfileError(f"profile {path} is not UTF-8 text: byte {error.start}") from None

@@ -1,0 +1,321 @@
+"""The whole device: one pump, one wire, any number of lines; sans-IO, with explicit time.
+
+Rules of this file:
+
+- Everything that happens to a device is an `Input`, and goes through `apply`. The calls `receive`, `line`, `control`
+  and `advance` only build one.
+- Whatever is due before an input happens before it: `apply` lets time pass first.
+- What anybody may observe leaves as an event, what a line may read by `data_to_send`. Taking either changes nothing.
+- A line fault stands between a line and the wire: a dropped request is one that the wire never sees, a dropped answer
+  one that it has sent and nobody receives.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from emulator import events
+from emulator.events import Event
+from emulator.faults.line import LineFaults
+from emulator.faults.spec import FaultSpec
+from emulator.inputs import (
+    Action,
+    Advance,
+    ArmFault,
+    Bytes,
+    ClearFaults,
+    Control,
+    CutPower,
+    Input,
+    Line,
+    LineChange,
+    RestorePower,
+)
+from emulator.wire import Direction, FrameCutter, WireFrame, WireProtocol
+from firmware_model.pump import PowerCut, PowerRestored, Pump, Recorded
+
+OUTPUT_LIMIT = 65_536
+"""Bytes kept for a line until its driver takes them. What is beyond is lost, as on a line that nobody reads."""
+
+NO_POWER = "the pump has no power"
+NO_CLIENT = "no client has opened the line"
+
+
+@dataclass(slots=True)
+class _LineState:
+    """One line: whether a client is there (None: none ever was), its two cutters, and the bytes for it."""
+
+    requests: FrameCutter
+    answers: FrameCutter
+    open: bool | None = None
+    output: bytearray = field(default_factory=bytearray)
+
+
+class Device:
+    """A pump behind a wire. All times are virtual microseconds and never go back."""
+
+    def __init__(self, pump: Pump, wire: WireProtocol) -> None:
+        self.pump = pump
+        self.wire = wire
+        self._faults = LineFaults()
+        self._lines: dict[int, _LineState] = {}
+        self._events: deque[Event] = deque()
+        self._events_made = 0
+        self._drain()
+
+    @property
+    def now_us(self) -> int:
+        """The virtual time that the device has reached."""
+        return self.pump.now_us
+
+    @property
+    def has_power(self) -> bool:
+        """Whether the pump has power."""
+        return self.pump.powered
+
+    @property
+    def session_open(self) -> bool:
+        """Whether a client holds a session, so that leases and time-outs run."""
+        return self.pump.powered and self.wire.session_open
+
+    @property
+    def serial_number(self) -> int:
+        """The pump's serial number."""
+        return self.pump.serial_number
+
+    @property
+    def profile_name(self) -> str:
+        """The name of the pump's profile."""
+        return self.pump.profile.name
+
+    @property
+    def fault_names(self) -> tuple[str, ...]:
+        """The operations that a line fault can name."""
+        return self.wire.names
+
+    @property
+    def armed_faults(self) -> tuple[FaultSpec, ...]:
+        """The line faults that are armed."""
+        return self._faults.armed
+
+    def truth(self) -> dict[str, object]:
+        """What is physically so; for the control plane."""
+        return dict(self.pump.truth())
+
+    def digest(self) -> str:
+        """The digest of the pump's whole state."""
+        return self.pump.digest()
+
+    def receive(self, data: bytes, now: int, port: int = 0) -> None:
+        """Bytes from a line."""
+        self.apply(Bytes(now, port, data))
+
+    def line(self, change: LineChange, now: int, port: int = 0) -> None:
+        """The line itself has changed."""
+        self.apply(Line(now, port, change))
+
+    def control(self, action: Action, now: int) -> None:
+        """The tester's hand. Raises TooManyFaults."""
+        self.apply(Control(now, action))
+
+    def advance(self, now: int) -> None:
+        """Let time pass up to and including `now`."""
+        self.apply(Advance(now))
+
+    def apply(self, happening: Input) -> None:
+        """The one door: let time pass up to the input, then let it happen."""
+        self._pass_time(happening.at_us)
+        match happening:
+            case Bytes(now, port, data):
+                self._receive(port, data, now)
+            case Line(now, port, change):
+                self._change_line(port, change, now)
+            case Control(now, action):
+                self._control(action, now)
+            case Advance():
+                pass
+        self._drain()
+
+    def data_to_send(self, now: int, limit: int = OUTPUT_LIMIT, port: int = 0) -> bytes:
+        """Bytes for a line, at most `limit` of them."""
+        if now < self.now_us:
+            raise ValueError(f"time cannot go back from {self.now_us} to {now}")
+        output = self._line(port).output
+        taken = bytes(output[:limit])
+        del output[:limit]
+        return taken
+
+    def next_deadline(self) -> int | None:
+        """When the device next wants to be woken; None for never."""
+        if not self.pump.powered:
+            return None
+        deadlines = [due for due in (self.pump.next_deadline(), self.wire.next_deadline()) if due is not None]
+        return min(deadlines, default=None)
+
+    def next_event(self) -> Event | None:
+        """What happened, oldest first."""
+        return self._events.popleft() if self._events else None
+
+    def _pass_time(self, now: int) -> None:
+        """Let everything happen that is due up to `now`, in its order: the pump's own before the wire's."""
+        while (due := self.next_deadline()) is not None and due <= now:
+            self.pump.advance(due)
+            if self.pump.powered:
+                self.wire.advance(due)
+            self._drain()
+        self.pump.advance(now)
+
+    def _receive(self, port: int, data: bytes, now: int) -> None:
+        line = self._line(port)
+        if line.open is None:
+            self._change_line(port, LineChange.OPENED, now)
+        if not line.open:
+            self._reject(port, data, NO_CLIENT)
+            return
+        for frame in line.requests.feed(data):
+            if not frame.silent:
+                self._take_frame(port, frame, now)
+
+    def _take_frame(self, port: int, frame: WireFrame, now: int) -> None:
+        if not self.pump.powered:
+            self._reject(port, frame.raw, NO_POWER)
+            return
+        if not frame.rejected:
+            self._emit(self._seen(port, frame))
+        else:
+            self._reject(port, frame.raw, frame.rejected)
+        for passed in self._through_faults(port, frame, self._line(port).requests):
+            reason = self.wire.receive(port, passed, now)
+            if reason:
+                self._reject(port, passed.raw, reason)
+            self._serve(now)
+
+    def _serve(self, now: int) -> None:
+        """Let the model answer what the wire asks of it."""
+        while (request := self.wire.next_request()) is not None:
+            reply = self.pump.command(request.command, now)
+            self._drain()
+            if reply is not None:
+                self.wire.reply(request.token, reply, now)
+        self._drain()
+
+    def _change_line(self, port: int, change: LineChange, now: int) -> None:
+        line = self._line(port)
+        line.open = change is not LineChange.CLOSED
+        line.requests.reset()
+        line.answers.reset()
+        line.output.clear()
+        self._emit(lambda number, at_us: events.LineChanged(number=number, at_us=at_us, port=port, change=change.value))
+        if line.open:
+            self.wire.line_opened(port, now)
+        else:
+            self.wire.line_closed(port, now)
+        self._drain()
+
+    def _control(self, action: Action, now: int) -> None:
+        match action:
+            case ArmFault(fault):
+                self._faults.arm(fault)
+                self._emit(lambda number, at_us: events.FaultArmed(number=number, at_us=at_us, fault=str(fault)))
+            case ClearFaults():
+                self._faults.clear()
+                self.pump.disarm_power_cut()
+                self._emit(lambda number, at_us: events.FaultsCleared(number=number, at_us=at_us))
+            case CutPower(None):
+                self.pump.cut_power(now)
+            case CutPower(int(at_write), mode, torn_bytes):
+                self.pump.arm_power_cut(at_write, mode, torn_bytes, now)
+            case RestorePower():
+                self.pump.restore_power(now)
+
+    def _drain(self) -> None:
+        """Take what pump and wire have made of the last happening, until both are silent."""
+        while (happened := self.pump.next_event()) is not None:
+            match happened:
+                case Recorded():
+                    self._emit_record(happened)
+                case PowerCut(_, write):
+                    self.wire.power_lost()
+                    self._emit_power("cut", write)
+                case PowerRestored():
+                    self._emit_power("restored", "")
+        while (changed := self.wire.next_session_change()) is not None:
+            self._emit_session(changed.port, "opened" if changed.opened else "ended", changed.reason)
+            if not changed.opened:
+                self.pump.end_session(changed.session, self.now_us)
+        for port, line in self._lines.items():
+            for raw in self.wire.frames_to_send(port):
+                self._send(port, line, raw)
+
+    def _send(self, port: int, line: _LineState, raw: bytes) -> None:
+        for frame in line.answers.feed(raw):
+            if frame.silent:
+                continue
+            self._emit(self._seen(port, frame))
+            for passed in self._through_faults(port, frame, line.answers):
+                if len(line.output) + len(passed.raw) <= OUTPUT_LIMIT:
+                    line.output += passed.raw
+
+    def _through_faults(self, port: int, frame: WireFrame, cutter: FrameCutter) -> list[WireFrame]:
+        """What is left of a frame behind the line's faults."""
+        struck = self._faults.strike(frame)
+        if struck is None:
+            return [frame]
+        fault, instead = struck
+        self._emit(
+            lambda number, at_us: events.FaultFired(
+                number=number, at_us=at_us, fault=str(fault), port=port, raw=frame.raw
+            )
+        )
+        return [piece for raw in instead for piece in cutter.feed(raw) if not piece.silent]
+
+    def _line(self, port: int) -> _LineState:
+        if port not in self._lines:
+            self._lines[port] = _LineState(self.wire.cutter(Direction.REQUEST), self.wire.cutter(Direction.ANSWER))
+        return self._lines[port]
+
+    def _emit(self, make: Callable[[int, int], Event]) -> None:
+        self._events_made += 1
+        self._events.append(make(self._events_made, self.now_us))
+
+    def _seen(self, port: int, frame: WireFrame) -> Callable[[int, int], Event]:
+        return lambda number, at_us: events.FrameSeen(
+            number=number,
+            at_us=at_us,
+            port=port,
+            direction=frame.direction.value,
+            name=frame.name,
+            effect=frame.effect,
+            summary=frame.summary,
+            raw=frame.raw,
+        )
+
+    def _reject(self, port: int, raw: bytes, reason: str) -> None:
+        self._emit(
+            lambda number, at_us: events.BytesRejected(number=number, at_us=at_us, port=port, reason=reason, raw=raw)
+        )
+
+    def _emit_session(self, port: int, change: str, reason: str) -> None:
+        self._emit(
+            lambda number, at_us: events.SessionChanged(
+                number=number, at_us=at_us, port=port, change=change, reason=reason
+            )
+        )
+
+    def _emit_power(self, change: str, write: str) -> None:
+        self._emit(lambda number, at_us: events.PowerChanged(number=number, at_us=at_us, change=change, write=write))
+
+    def _emit_record(self, happened: Recorded) -> None:
+        record = happened.record
+        self._emit(
+            lambda number, _now: events.Logged(
+                number=number,
+                at_us=happened.at_us,
+                sequence=record.sequence,
+                type=record.type.name.lower().replace("_", "-"),
+                op_id=record.op_id,
+                detail=record.detail,
+            )
+        )

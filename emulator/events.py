@@ -1,0 +1,142 @@
+"""The one event schema: everything about a running pump that anybody may observe.
+
+Trace, watchers, `run-until`, the demo and every later observer (journal, capture, report) read this stream and
+nothing else. Each event is a frozen dataclass with a `kind`; `Event.as_json` gives the documented JSON form, in which
+bytes are lower-case hex. `SCHEMA` lists the kinds; docs/events.md is generated from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import ClassVar, get_args
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Happening:
+    """What every event has: a running number from 1, and the virtual time in microseconds."""
+
+    kind: ClassVar[str]
+    number: int
+    at_us: int
+
+    def as_json(self) -> dict[str, object]:
+        """The event as JSON values: `event` is its kind, then its fields in their order."""
+        document: dict[str, object] = {"event": self.kind}
+        for described in fields(self):
+            value = getattr(self, described.name)
+            if isinstance(value, bytes):
+                value = value.hex()
+            elif isinstance(value, Mapping):
+                value = dict(value)
+            document[described.name] = value
+        return document
+
+
+def _meaning(text: str) -> dict[str, str]:
+    return {"meaning": text}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineChanged(_Happening):
+    """A client opened a line, left it, or did not read from it."""
+
+    kind: ClassVar[str] = "line"
+    port: int = field(metadata=_meaning("index of the port, in the order of --listen"))
+    change: str = field(metadata=_meaning("opened, closed or overrun"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionChanged(_Happening):
+    """A session of the wire began or ended."""
+
+    kind: ClassVar[str] = "session"
+    port: int = field(metadata=_meaning("index of the port"))
+    change: str = field(metadata=_meaning("opened or ended"))
+    reason: str = field(metadata=_meaning("why it ended: line, silence, displaced, power; empty when it opened"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameSeen(_Happening):
+    """A whole frame passed a port, in either direction."""
+
+    kind: ClassVar[str] = "frame"
+    port: int = field(metadata=_meaning("index of the port"))
+    direction: str = field(metadata=_meaning("request (to the pump) or answer (from it)"))
+    name: str = field(metadata=_meaning("name of the operation, as faults name it"))
+    effect: str = field(metadata=_meaning("what it is about: link, read, therapy, alarm; empty when unknown"))
+    summary: str = field(metadata=_meaning("its fields, for people"))
+    raw: bytes = field(metadata=_meaning("the bytes on the wire"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BytesRejected(_Happening):
+    """Bytes that are no acceptable frame; the pump says nothing to the line."""
+
+    kind: ClassVar[str] = "rejected"
+    port: int = field(metadata=_meaning("index of the port"))
+    reason: str = field(metadata=_meaning("why, in words"))
+    raw: bytes = field(metadata=_meaning("the bytes"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultFired(_Happening):
+    """An armed fault acted."""
+
+    kind: ClassVar[str] = "fault"
+    fault: str = field(metadata=_meaning("the fault as it was written"))
+    port: int = field(metadata=_meaning("index of the port"))
+    raw: bytes = field(metadata=_meaning("the frame that it acted on"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultArmed(_Happening):
+    """The tester armed a fault."""
+
+    kind: ClassVar[str] = "fault-armed"
+    fault: str = field(metadata=_meaning("the fault as it was written"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultsCleared(_Happening):
+    """The tester disarmed all faults."""
+
+    kind: ClassVar[str] = "faults-cleared"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerChanged(_Happening):
+    """The pump lost its power, or got it back and booted."""
+
+    kind: ClassVar[str] = "power"
+    change: str = field(metadata=_meaning("cut or restored"))
+    write: str = field(metadata=_meaning("the write point at which a cut came; empty when it came between writes"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logged(_Happening):
+    """The pump committed a record to its event log: everything that its firmware does or notices."""
+
+    kind: ClassVar[str] = "log"
+    sequence: int = field(metadata=_meaning("sequence number of the record"))
+    type: str = field(metadata=_meaning("type of the record, such as bolus-started"))
+    op_id: int = field(metadata=_meaning("the operation that it belongs to, 0 for none"))
+    detail: Mapping[str, int] = field(
+        default_factory=lambda: MappingProxyType({}), metadata=_meaning("fields of that type of record")
+    )
+
+
+Event = (
+    LineChanged
+    | SessionChanged
+    | FrameSeen
+    | BytesRejected
+    | FaultFired
+    | FaultArmed
+    | FaultsCleared
+    | PowerChanged
+    | Logged
+)
+
+SCHEMA: tuple[type[_Happening], ...] = get_args(Event)

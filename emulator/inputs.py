@@ -1,0 +1,94 @@
+"""The one input stream of a device: everything that can happen to it from outside, typed and stamped.
+
+A journal is a sequence of `Input`s in their order; replaying it is handing each to `Device.apply`. Nothing else can
+change a device.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from emulator.faults.spec import FaultSpec
+from firmware_model.memory import CutMode
+
+
+class LineChange(Enum):
+    """What can happen to a line itself.
+
+    OPENED    a client has opened it; an open line that is opened again is a new line (the old one ended)
+    CLOSED    its client is gone
+    OVERRUN   its client does not read: the bytes queued for it were thrown away, and the line counts as new
+    """
+
+    OPENED = "opened"
+    CLOSED = "closed"
+    OVERRUN = "overrun"
+
+
+@dataclass(frozen=True, slots=True)
+class ArmFault:
+    """Arm a fault of the registry in `emulator.faults`."""
+
+    fault: FaultSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ClearFaults:
+    """Disarm every line fault and every armed power cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class CutPower:
+    """Take the power away now (`at_write` None), or at the `at_write`-th primitive write from now (1 = the next).
+
+    `mode` says where in that write: before it, after it, or torn after `torn_bytes` of its bytes.
+    """
+
+    at_write: int | None = None
+    mode: CutMode = CutMode.BEFORE
+    torn_bytes: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class RestorePower:
+    """Give the power back: the pump boots from its memory. Without effect on a pump that has power."""
+
+
+Action = ArmFault | ClearFaults | CutPower | RestorePower
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """Bytes from a line."""
+
+    at_us: int
+    port: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A change of a line itself."""
+
+    at_us: int
+    port: int
+    change: LineChange
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """The tester's hand."""
+
+    at_us: int
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Time passes; nothing else happens."""
+
+    at_us: int
+
+
+Input = Bytes | Line | Control | Advance

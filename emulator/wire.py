@@ -1,0 +1,113 @@
+"""The seam for protocols: what a device needs of a wire protocol, and what others may know of its frames.
+
+Line faults, trace, `send` and `decode` work on `WireFrame`s alone. A company that brings the protocol of its own pump
+implements `WireProtocol`; nothing else in emulator/ imports a protocol by name, but the dispatcher that is one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from firmware_model.commands import Command, Reply
+
+
+class Direction(Enum):
+    """Which way a frame goes."""
+
+    REQUEST = "request"
+    ANSWER = "answer"
+
+
+@dataclass(frozen=True, slots=True)
+class WireFrame:
+    """A piece of a byte stream, cut where the protocol says that a frame ends, and classified.
+
+    name      the operation's name, as faults and trace name it; empty for a piece that is no frame
+    effect    link, read, therapy or alarm; empty when unknown
+    summary   the fields, for people
+    rejected  why the piece is no acceptable frame, in words; empty for a good one
+    silent    True for bytes that mean nothing at all, such as a spare delimiter
+    """
+
+    raw: bytes
+    direction: Direction
+    name: str = ""
+    effect: str = ""
+    summary: str = ""
+    rejected: str = ""
+    silent: bool = False
+
+
+class FrameCutter(Protocol):
+    """Cuts one direction of one line into frames. The pieces' raw bytes, joined, are the bytes that went in."""
+
+    def feed(self, data: bytes) -> list[WireFrame]:
+        """The pieces that are complete with these bytes."""
+
+    def reset(self) -> None:
+        """Forget an unfinished piece: the line is a new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """A command for the model, and the token under which the wire waits for its reply."""
+
+    token: int
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class SessionChange:
+    """A session of the wire began or ended (`reason` is empty for one that began)."""
+
+    port: int
+    session: int
+    opened: bool
+    reason: str = ""
+
+
+class WireProtocol(Protocol):
+    """One pump's end of a wire protocol, sans-IO. Ports are small integers; `now` is virtual microseconds."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all operations, for the grammar of faults."""
+
+    @property
+    def session_open(self) -> bool:
+        """Whether a client holds a session, so that its leases and time-outs run."""
+
+    def cutter(self, direction: Direction) -> FrameCutter:
+        """A new cutter for one direction of a line."""
+
+    def line_opened(self, port: int, now: int) -> None:
+        """A client opened the line: what an earlier one left behind is void."""
+
+    def line_closed(self, port: int, now: int) -> None:
+        """The client is gone."""
+
+    def power_lost(self) -> None:
+        """Everything volatile is gone."""
+
+    def receive(self, port: int, frame: WireFrame, now: int) -> str:
+        """Take one piece from the line, good or not; returns why it was silently rejected, or an empty text."""
+
+    def next_request(self) -> ModelRequest | None:
+        """The next command for the model."""
+
+    def reply(self, token: int, reply: Reply, now: int) -> None:
+        """The model's outcome or refusal of that command."""
+
+    def next_session_change(self) -> SessionChange | None:
+        """The next beginning or end of a session."""
+
+    def frames_to_send(self, port: int) -> list[bytes]:
+        """Whole frames for the line, in their order; each is handed out once."""
+
+    def next_deadline(self) -> int | None:
+        """When a time-out of the wire runs out."""
+
+    def advance(self, now: int) -> None:
+        """Let the wire's time-outs run out."""
