@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from emulator import events
 from emulator.events import Event
 from emulator.faults.line import LineFaults
-from emulator.faults.spec import FaultSpec
 from emulator.inputs import (
     Action,
     Advance,
@@ -95,10 +94,9 @@ class Device:
         """The operations that a line fault can name."""
         return self.wire.names
 
-    @property
-    def armed_faults(self) -> tuple[FaultSpec, ...]:
-        """The line faults that are armed."""
-        return self._faults.armed
+    def armed_faults(self) -> tuple[str, ...]:
+        """The line faults that are armed, as they are written."""
+        return tuple(str(fault) for fault in self._faults.armed)
 
     def truth(self) -> dict[str, object]:
         """What is physically so; for the control plane."""

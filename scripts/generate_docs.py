@@ -17,9 +17,7 @@ DOCUMENTS: Mapping[str, Callable[[str], str]] = {
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/docs", description=__doc__)
-    parser.add_argument(
-        "--check", action="store_true", help="change nothing; exit status 1 if a document is not current"
-    )
+    parser.add_argument("--check", action="store_true", help="change nothing; exit status 1 if one is not current")
     arguments = parser.parse_args()
     stale = []
     for name, current_text in DOCUMENTS.items():

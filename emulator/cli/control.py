@@ -1,0 +1,335 @@
+"""`vpump control`: the tester's hand from a shell, through the control plane of a running pump."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+
+import click
+
+from emulator.cli.connection import json_option
+from emulator.cli.errors import (
+    CommandFailure,
+    LinkFailure,
+    OutcomeUnknown,
+    OutOfTime,
+    Refused,
+    UsageFailure,
+    json_requested,
+)
+from emulator.cli.quantities import DURATION, format_duration_us, format_rate, format_volume_nl
+from emulator.control.awaited import types_of_fields
+from emulator.control.bodies import MAX_AT_WRITE
+from emulator.control.client import ControlClient, ControlError, ControlUnreachable, Document
+from emulator.control.spec import ControlSpecError
+from emulator.running import RunningError, running_pumps
+
+_EXAMPLES = """
+\b
+Examples:
+  vpump control advance 30d
+  vpump control run-until log type=alarm-raised --within 60d
+  vpump control fault 'drop answer BOLUS_EXECUTE nth=1'
+  vpump control power cut --at-write 3 --mode torn
+  vpump control truth --json
+  vpump control --control unix:/tmp/pump.sock shutdown
+
+\b
+Exit status: 0 done, 1 the pump refused, 2 wrong usage, 3 nobody there or a wrong token,
+5 out of simulated time, 6 the answer was lost and it may have been done.
+"""
+
+
+@click.group(epilog=_EXAMPLES)
+@click.option(
+    "--control",
+    "url",
+    metavar="URL",
+    envvar="VPUMP_CONTROL",
+    help="unix:PATH or http://127.0.0.1:PORT; else VPUMP_CONTROL, else the only pump here that has a control plane.",
+)
+@click.option("--token", envvar="VPUMP_CONTROL_TOKEN", metavar="TOKEN", help="For http; else VPUMP_CONTROL_TOKEN.")
+@click.pass_context
+def control(context: click.Context, url: str | None, token: str | None) -> None:
+    """The tester's hand on a running pump: time, faults, power and truth."""
+    # Looked up by the verb: its own --help must work where no pump runs.
+    context.obj = (url, token)
+
+
+# On every verb as well, since that is where most people write it.
+json_option(control)
+
+
+@json_option
+@control.command(epilog="\b\nExamples:\n  vpump control advance 30d\n  vpump control advance 1d12h --json")
+@click.argument("duration", type=DURATION)
+@click.pass_obj
+def advance(address: tuple[str | None, str | None], duration: int) -> None:
+    """Let virtual time pass, as fast as possible."""
+    with _client(address) as client:
+        now_us = client.advance(duration)
+    _show({"now_us": now_us}, _now(now_us))
+
+
+@json_option
+@control.command(
+    "run-until",
+    epilog="""
+\b
+Examples:
+  vpump control run-until log --within 60d
+  vpump control run-until log type=bolus-ended op_id=7 --within 1d
+  vpump control run-until power change=cut --within 90s
+
+\b
+docs/events.md lists the events and their fields. When no such event comes, the exit status is 5.
+""",
+)
+@click.argument("event")
+@click.argument("match", nargs=-1, metavar="[FIELD=VALUE]...")
+@click.option("--within", "limit_us", type=DURATION, required=True, help="How much virtual time may pass.")
+@click.pass_obj
+def run_until(address: tuple[str | None, str | None], event: str, match: tuple[str, ...], limit_us: int) -> None:
+    """Let virtual time pass until EVENT happens."""
+    values = _match_values(event, match)
+    with _client(address) as client:
+        answer = client.run_until(event, limit_us=limit_us, match=values)
+    now = _time_text(answer.get("now_us"))
+    found = answer.get("event")
+    if not isinstance(found, dict):
+        wanted = " ".join((event, *match))
+        raise OutOfTime(
+            f"no event '{wanted}' within {format_duration_us(limit_us)}; virtual time is now {now}.", answer
+        )
+    _show(answer, f"reached {_event_line(found)}; virtual time is now {now}")
+
+
+@json_option
+@control.command(
+    epilog="""
+\b
+Examples:
+  vpump control fault 'drop answer BOLUS_EXECUTE nth=1'
+  vpump control fault drop answer BOLUS_EXECUTE nth=1
+"""
+)
+@click.argument("fault", nargs=-1, required=True)
+@click.pass_obj
+def fault(address: tuple[str | None, str | None], fault: tuple[str, ...]) -> None:
+    """Arm a fault; written as for `vpump serve --fault`."""
+    with _client(address) as client:
+        armed = client.arm_fault(" ".join(fault))
+    _show({"armed": armed}, *_armed_lines(armed))
+
+
+@json_option
+@control.command(epilog="\b\nExamples:\n  vpump control faults\n  vpump control faults --clear")
+@click.option("--clear", is_flag=True, help="Disarm all of them, and every armed power cut.")
+@click.pass_obj
+def faults(address: tuple[str | None, str | None], clear: bool) -> None:
+    """List the armed faults, or disarm them."""
+    with _client(address) as client:
+        armed = client.clear_faults() if clear else client.faults()
+    _show({"armed": armed}, *_armed_lines(armed))
+
+
+@json_option
+@control.command(epilog="\b\nExamples:\n  vpump control truth\n  vpump control truth --json")
+@click.pass_obj
+def truth(address: tuple[str | None, str | None]) -> None:
+    """What is physically so, whatever the pump believes."""
+    with _client(address) as client:
+        document = client.truth()
+    _show(document, *_table(document))
+
+
+@json_option
+@control.command(epilog="\b\nExample:\n  vpump control shutdown")
+@click.pass_obj
+def shutdown(address: tuple[str | None, str | None]) -> None:
+    """End the pump, as an interrupt of `vpump serve` does."""
+    with _client(address) as client:
+        answer = client.shutdown()
+    _show(answer, f"the pump is shutting down; its virtual time is {_time_text(answer.get('now_us'))}")
+
+
+@control.group(
+    epilog="""
+\b
+Examples:
+  vpump control power cut
+  vpump control power cut --at-write 3 --mode torn --torn-bytes 5
+  vpump control power restore
+"""
+)
+def power() -> None:
+    """Take the pump's power away, or give it back."""
+
+
+@json_option
+@power.command(epilog="\b\nExamples:\n  vpump control power cut\n  vpump control power cut --at-write 1 --mode after")
+@click.option(
+    "--at-write",
+    type=click.IntRange(1, MAX_AT_WRITE),
+    metavar="N",
+    help="Not now, but at the N-th write to the pump's memory from now; 1 is the next.",
+)
+@click.option(
+    "--mode", type=click.Choice(["before", "after", "torn"]), help="Where in that write; before it, unless given."
+)
+@click.option(
+    "--torn-bytes", type=click.IntRange(1, 7), metavar="K", help="How many bytes of a torn write are written."
+)
+@click.pass_obj
+def cut(address: tuple[str | None, str | None], at_write: int | None, mode: str | None, torn_bytes: int | None) -> None:
+    """Cut the power now, or at one exact write."""
+    if mode is not None and at_write is None:
+        raise UsageFailure("--mode says where in a write the cut comes, so it needs --at-write N.")
+    if torn_bytes is not None and mode != "torn":
+        raise UsageFailure("--torn-bytes counts the bytes of a torn write, so it needs --mode torn.")
+    with _client(address) as client:
+        answer = client.cut_power(at_write=at_write, mode=mode, torn_bytes=torn_bytes)
+    when = "the power is cut" if at_write is None else f"the power will be cut at write {at_write} from now"
+    _show(answer, when)
+
+
+@json_option
+@power.command(epilog="\b\nExample:\n  vpump control power restore")
+@click.pass_obj
+def restore(address: tuple[str | None, str | None]) -> None:
+    """Give the power back; the pump boots from its memory."""
+    with _client(address) as client:
+        answer = client.restore_power()
+    _show(answer, "the power is on")
+
+
+@contextlib.contextmanager
+def _client(address: tuple[str | None, str | None]) -> Iterator[ControlClient]:
+    """The client of the pump that is meant; what goes wrong with it leaves with an exit status."""
+    url, token = address
+    try:
+        yield ControlClient(*_found(url, token))
+    except ControlSpecError as error:
+        raise UsageFailure(_sentence(str(error))) from None
+    except ControlUnreachable as error:
+        failure = OutcomeUnknown if error.maybe_done else LinkFailure
+        raise failure(_sentence(error.sentence)) from None
+    except ControlError as error:
+        raise _failure(error) from None
+
+
+def _found(url: str | None, token: str | None) -> tuple[str, str | None]:
+    """Where the control plane is, and its token as far as it is known."""
+    try:
+        steered = [pump for pump in running_pumps() if pump.control is not None]
+    except RunningError as error:
+        # Only who must look for the pump needs the list of those that run.
+        if url is None:
+            raise LinkFailure(_sentence(str(error))) from None
+        steered = []
+    if url is None:
+        if not steered:
+            raise LinkFailure(
+                "no pump with a control plane runs here; start one with 'vpump serve --control unix:PATH', "
+                "or say where it is with --control URL."
+            )
+        if len(steered) > 1:
+            choices = ", ".join(f"{pump.control} ({pump.serial_number})" for pump in steered)
+            raise UsageFailure(f"several pumps with a control plane run here; choose one with --control: {choices}.")
+        url = steered[0].control or ""
+    if token is None:
+        token = next((pump.control_token for pump in steered if pump.control == url.removesuffix("/")), None)
+    return url, token
+
+
+def _failure(error: ControlError) -> CommandFailure:
+    sentence = _sentence(error.sentence)
+    if error.status in (400, 404, 405, 413):
+        return UsageFailure(sentence)
+    if error.status == 409:
+        return Refused(sentence)
+    if error.status == 401:
+        return LinkFailure(f"{sentence} Give it with --token or VPUMP_CONTROL_TOKEN.")
+    return LinkFailure(sentence)
+
+
+def _match_values(event: str, match: Sequence[str]) -> Mapping[str, int | str]:
+    """FIELD=VALUE as JSON values: a number where the event's field is one. What does not exist, the pump refuses."""
+    field_types = types_of_fields(event)
+    values: dict[str, int | str] = {}
+    for text in match:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageFailure(f"'{text}' is no condition; write FIELD=VALUE, such as type=bolus-ended.")
+        if name in values:
+            raise UsageFailure(f"field '{name}' is given twice; an event has one value of it.")
+        if field_types.get(name) is not int:
+            values[name] = value
+        elif value.isascii() and value.removeprefix("-").isdigit():
+            values[name] = int(value)
+        else:
+            raise UsageFailure(f"field '{name}' is '{value}'; allowed is a whole number.")
+    return values
+
+
+def _show(document: Mapping[str, object], *lines: str) -> None:
+    """Print the JSON document if it was asked for, else the lines for people."""
+    if json_requested():
+        click.echo(json.dumps(document))
+        return
+    for line in lines:
+        click.echo(line)
+
+
+def _now(now_us: int) -> str:
+    return f"virtual time is now {format_duration_us(now_us)}"
+
+
+def _time_text(now_us: object) -> str:
+    return format_duration_us(now_us) if isinstance(now_us, int) else "unknown"
+
+
+def _armed_lines(armed: Sequence[str]) -> Sequence[str]:
+    return [f"armed: {fault}" for fault in armed] or ["no fault is armed"]
+
+
+def _event_line(event: Document) -> str:
+    """An event's kind and fields; its number and time are the line's business, raw bytes nobody's."""
+    parts = [str(event.get("event"))]
+    for name, value in _flat(event):
+        if name not in ("event", "number", "at_us", "raw") and value != "":
+            parts.append(f"{name}={value}")
+    return " ".join(parts)
+
+
+def _table(document: Document) -> Sequence[str]:
+    """Names, exact values, and beside a value with a unit how people write it."""
+    rows = [(name, "-" if value is None else str(value), _for_people(name, value)) for name, value in _flat(document)]
+    name_width = max((len(name) for name, _, _ in rows), default=0)
+    value_width = max((len(value) for _, value, _ in rows), default=0)
+    return [f"{name:<{name_width}}  {value:>{value_width}}  {people}".rstrip() for name, value, people in rows]
+
+
+def _for_people(name: str, value: object) -> str:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return ""
+    if name.endswith("_nl_per_day"):
+        return format_rate(value)
+    if name.endswith("_nl"):
+        return format_volume_nl(value)
+    if name.endswith("_us"):
+        return format_duration_us(value)
+    return ""
+
+
+def _flat(document: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in document.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."

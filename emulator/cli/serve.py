@@ -1,0 +1,368 @@
+"""`vpump serve`: runs a pump until it is interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import string
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import click
+
+from emulator.cli.errors import CommandFailure, Interrupted, UsageFailure, request_json, say
+
+if TYPE_CHECKING:
+    from emulator.control.server import ControlHandle
+    from emulator.device import Device
+    from emulator.events import Event
+    from emulator.inputs import ArmFault
+    from emulator.ports.port import Port
+    from emulator.ports.spec import PortSpec
+    from emulator.running import RunningPump
+    from emulator.serving import Serving
+    from emulator.trace import LineWriter
+
+SEED_LIMIT = 2**64 - 1
+PORT_LIMIT = 16
+ANY_ADDRESS = 0xFFFF_FFFF
+
+_INSECURE = "INSECURE: this pump asks nobody for a key; whoever can open its port can program it."
+
+_EXAMPLES = """
+\b
+Examples:
+  vpump serve                                a pump on a new virtual serial port
+  vpump serve --listen pty:/tmp/pump         the same, and a link that has a name you know
+  vpump serve --listen tcp:127.0.0.1:7000    on TCP; clients use socket://127.0.0.1:7000
+  vpump serve --trace                        every frame, decoded, on stderr
+  vpump serve --speed 3600                   an hour in a second, while no session is open
+  vpump serve --speed 0 --control unix:/tmp/pump.sock
+                                             time moves only by 'vpump control'
+
+\b
+Then, in another terminal:
+  vpump interrogate                          finds the only pump that runs here
+"""
+
+
+class _Defect(CommandFailure):
+    """The pump ended by a defect of ours."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What the user asked for, read and checked."""
+
+    ports: tuple[PortSpec, ...]
+    profile: str
+    seed: int
+    serial_number: int
+    control: str | None
+    faults: tuple[str, ...]
+    trace: bool
+    speed: Fraction
+    session_speed: Fraction
+    as_json: bool
+
+
+@click.command(epilog=_EXAMPLES)
+@click.option(
+    "--listen",
+    metavar="SPEC",
+    multiple=True,
+    default=["pty"],
+    show_default="pty",
+    help="Where clients find the pump; repeatable. pty, pty:LINK or tcp:HOST:PORT (this machine only; port 0 = any).",
+)
+@click.option("--profile", metavar="NAME|FILE", default="reference-20", show_default=True, help="The device model.")
+@click.option("--seed", type=click.IntRange(0, SEED_LIMIT), default=0, show_default=True, help="Seed of all chance.")
+@click.option("--serial-number", metavar="HEX", help="Up to 8 hex digits. [default: follows from the seed]")
+@click.option("--control", metavar="SPEC", help="Open the tester's control plane: unix:PATH or tcp:HOST:PORT.")
+@click.option("--fault", "faults", metavar="SPEC", multiple=True, help="Arm a fault from the start; repeatable.")
+@click.option("--trace", is_flag=True, help="Show every event: on stderr, or as JSON lines on stdout with --json.")
+@click.option("--insecure", is_flag=True, help="Ask for no keys. This pump never does yet, and says so.")
+@click.option(
+    "--speed", metavar="S", default="1", show_default=True, help="Virtual seconds per second; 0 = stand still."
+)
+@click.option(
+    "--session-speed", metavar="S", help="The same while a session is open. [default: 1, or 0 with --speed 0]"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line on stdout once the ports are open.")
+@click.pass_context
+def serve(
+    context: click.Context,
+    listen: tuple[str, ...],
+    profile: str,
+    seed: int,
+    serial_number: str | None,
+    control: str | None,
+    faults: tuple[str, ...],
+    trace: bool,
+    insecure: bool,
+    speed: str,
+    session_speed: str | None,
+    as_json: bool,
+) -> None:
+    """Run a pump until interrupted."""
+    del insecure  # Without it the pump is the same today; the line on stderr says so either way.
+    if as_json:
+        request_json(context)
+    base_speed = _read_speed("--speed", speed)
+    options = _Options(
+        ports=_read_ports(listen),
+        profile=profile,
+        seed=seed,
+        serial_number=_read_serial_number(serial_number, seed),
+        control=control,
+        faults=faults,
+        trace=trace,
+        speed=base_speed,
+        session_speed=Fraction(base_speed > 0)
+        if session_speed is None
+        else _read_speed("--session-speed", session_speed),
+        as_json=as_json,
+    )
+    device = _build_device(options)
+    armed = _read_faults(options.faults, device)
+    import asyncio
+
+    from emulator.serving import ServingFailed
+
+    try:
+        interrupted = asyncio.run(_Run(options, device, armed).run())
+    except ServingFailed as failure:
+        raise _Defect(str(failure)) from failure
+    if interrupted:
+        raise Interrupted("interrupted.")
+
+
+class _Run:
+    """One run of a pump: what it opened, and how it ends."""
+
+    def __init__(self, options: _Options, device: Device, armed: Sequence[ArmFault]) -> None:
+        self._options = options
+        self._device = device
+        self._armed = armed
+        self._serving: Serving | None = None
+        self._signal: signal.Signals | None = None
+
+    async def run(self) -> bool:
+        """Serve until a signal or the control plane ends it; says whether it was an interrupt."""
+        import asyncio
+
+        from emulator.pacing import Pacer
+        from emulator.running import RunningError, register
+        from emulator.serving import Serving
+
+        options = self._options
+        # Before anything is opened, so that a signal at any moment leaves nothing behind.
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._end, number)
+        async with contextlib.AsyncExitStack() as stack:
+            ports = _open_ports(options.ports, stack)
+            pacer = Pacer(options.speed, options.session_speed, time.monotonic_ns())
+            serving = self._serving = Serving(self._device, ports, pacer)
+            control = await _start_control(options.control, serving, stack)
+            say_line(_INSECURE)
+            try:
+                stack.enter_context(register(self._record(ports, control)))
+            except RunningError as error:
+                say(f"'vpump ls' will not show this pump: {error}")
+            writer = self._announce(ports, control, stack)
+            if writer is not None:
+                serving.observe(_tracer(writer, as_json=options.as_json))
+            serving.start()
+            for fault in self._armed:
+                serving.apply(fault)
+            if self._signal is not None:
+                serving.shutdown()
+            await serving.run()
+        return self._signal is signal.SIGINT
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._signal is None:
+            self._signal = number
+        if self._serving is not None:
+            self._serving.shutdown()
+
+    def _announce(
+        self, ports: Sequence[Port], control: ControlHandle | None, stack: contextlib.AsyncExitStack
+    ) -> LineWriter | None:
+        """Say where the pump is to be found; returns the writer of its trace, if one is wanted."""
+        options = self._options
+        lines = self._ready_line(ports, control) if options.as_json else self._welcome(ports, control)
+        click.echo(lines)
+        sys.stdout.flush()
+        if not options.trace:
+            return None
+        from emulator.trace import LineWriter
+
+        if options.as_json:
+            writer = LineWriter(sys.stdout, dropped_line=lambda count: json.dumps({"event": "dropped", "count": count}))
+        else:
+            writer = LineWriter(sys.stderr)
+        stack.callback(writer.close)
+        return writer
+
+    def _ready_line(self, ports: Sequence[Port], control: ControlHandle | None) -> str:
+        options = self._options
+        document: dict[str, object] = {
+            "event": "ready",
+            "serial_number": f"{options.serial_number:08X}",
+            "ports": [{"spec": port.spec.text, "url": port.url} for port in ports],
+            "control": None if control is None else control.url,
+            "profile": self._device.profile_name,
+            "seed": options.seed,
+            "speed": _number(options.speed),
+        }
+        if control is not None and control.token is not None:
+            document["control_token"] = control.token
+        return json.dumps(document)
+
+    def _welcome(self, ports: Sequence[Port], control: ControlHandle | None) -> str:
+        options = self._options
+        lines = [f"Pump {options.serial_number:08X} ({self._device.profile_name}, seed {options.seed}) is running."]
+        for port in ports:
+            linked = "" if port.link is None else f"  (link: {port.link})"
+            lines.append(f"  port     {port.url}{linked}")
+        if control is not None:
+            lines.append(f"  control  {control.url}")
+            if control.token is not None:
+                lines.append(f"  token    {control.token}")
+        if options.speed != 1:
+            lines.append(f"  speed    {_number(options.speed)}, in a session {_number(options.session_speed)}")
+        if ports:
+            lines.append(f"Point your program at it, or try: vpump interrogate -p {ports[0].link or ports[0].url}")
+        lines.append("Stop it with Ctrl-C.")
+        return "\n".join(lines)
+
+    def _record(self, ports: Sequence[Port], control: ControlHandle | None) -> RunningPump:
+        from emulator.running import PortRecord, RunningPump
+
+        options = self._options
+        return RunningPump(
+            serial_number=f"{options.serial_number:08X}",
+            ports=tuple(PortRecord(port.spec.text, port.url) for port in ports),
+            control=None if control is None else control.url,
+            control_token=None if control is None else control.token,
+            profile=self._device.profile_name,
+            seed=options.seed,
+            speed=str(_number(options.speed)),
+            pid=os.getpid(),
+            started=time.time(),
+        )
+
+
+def say_line(line: str) -> None:
+    """Print a line on stderr as it is."""
+    click.echo(line, err=True)
+
+
+def _tracer(writer: LineWriter, *, as_json: bool) -> Callable[[Event], None]:
+    from emulator.trace import trace_line, wants_colour
+
+    if as_json:
+        return lambda event: writer.write(json.dumps(event.as_json()))
+    colour = wants_colour(sys.stderr)
+    return lambda event: writer.write(trace_line(event, colour=colour))
+
+
+def _read_ports(specs: Sequence[str]) -> tuple[PortSpec, ...]:
+    from emulator.ports.spec import PortSpecError, parse_port
+
+    if len(specs) > PORT_LIMIT:
+        raise UsageFailure(f"--listen is given {len(specs)} times; at most {PORT_LIMIT} ports are allowed.")
+    try:
+        return tuple(parse_port(spec) for spec in specs)
+    except PortSpecError as error:
+        raise UsageFailure(f"--listen: {error}") from error
+
+
+def _read_speed(option: str, text: str) -> Fraction:
+    from emulator.pacing import SpeedError, parse_speed
+
+    try:
+        return parse_speed(text)
+    except SpeedError as error:
+        raise UsageFailure(f"{option}: {error}") from error
+
+
+def _read_serial_number(text: str | None, seed: int) -> int:
+    if text is None:
+        from emulator.assembly import serial_number_for
+
+        return serial_number_for(seed)
+    number = int(text, 16) if 1 <= len(text) <= 8 and all(digit in string.hexdigits for digit in text) else 0
+    # The serial number is the pump's address, and the highest one means any pump.
+    if not 0 < number < ANY_ADDRESS:
+        raise UsageFailure(
+            f"--serial-number: {text!r} is none: allowed are 1 to 8 hexadecimal digits, from 00000001 to FFFFFFFE."
+        )
+    return number
+
+
+def _build_device(options: _Options) -> Device:
+    from emulator.assembly import build_device
+    from firmware_model.profile import ProfileError
+
+    try:
+        return build_device(options.profile, options.seed, options.serial_number)
+    except ProfileError as error:
+        raise UsageFailure(str(error)) from error
+
+
+def _read_faults(texts: Sequence[str], device: Device) -> list[ArmFault]:
+    if not texts:
+        return []
+    from emulator.faults.registry import FaultSyntaxError, parse_fault
+    from emulator.inputs import ArmFault
+
+    try:
+        return [ArmFault(parse_fault(text, device.fault_names)) for text in texts]
+    except FaultSyntaxError as error:
+        raise UsageFailure(f"--fault: {error}") from error
+
+
+def _open_ports(specs: Sequence[PortSpec], stack: contextlib.AsyncExitStack) -> list[Port]:
+    from emulator.ports.port import PortError
+    from emulator.ports.spec import open_port
+
+    ports = []
+    for spec in specs:
+        try:
+            port = open_port(spec)
+        except PortError as error:
+            raise UsageFailure(f"--listen: {error}") from error
+        stack.callback(port.close)
+        ports.append(port)
+    return ports
+
+
+async def _start_control(spec: str | None, serving: Serving, stack: contextlib.AsyncExitStack) -> ControlHandle | None:
+    if spec is None:
+        return None
+    try:
+        from emulator.control.server import start_control
+        from emulator.control.spec import ControlSpecError
+    except ImportError as error:
+        raise UsageFailure(f"--control needs the extra packages of vpump[control]: {error}.") from error
+    try:
+        handle = await start_control(spec, serving)
+    except ControlSpecError as error:
+        raise UsageFailure(f"--control: {error}.") from error
+    stack.push_async_callback(handle.stop)
+    return handle
+
+
+def _number(value: Fraction) -> int | float:
+    return int(value) if value.denominator == 1 else float(value)

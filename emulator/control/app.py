@@ -1,0 +1,153 @@
+"""The HTTP application of a control plane: from a request to an operation, and from its outcome to JSON."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
+
+from emulator.control.bodies import MAX_BODY_BYTES, RequestError, shortened
+from emulator.control.contract import Serving
+from emulator.control.gate import Gate
+from emulator.control.operations import ControlPlane, Operation
+from emulator.control.time_moves import TimeMoves
+from emulator.serving import ServingStopped
+
+MAX_READ_BYTES = (
+    16 * MAX_BODY_BYTES
+)  # of a body that is too large, for its client's sake; then the connection is closed
+
+_log = logging.getLogger(__name__)
+
+
+class _Door:
+    """Reads a request to its end and lets it in, or answers it here: who has no token learns nothing about the routes.
+
+    The body is read before anything is refused: a server that answers and hangs up while its client still sends may
+    break the connection before its answer has been read.
+    """
+
+    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+        self._app = app
+        self._gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            body = await _body(receive)
+            self._gate.check(Headers(scope=scope))
+        except RequestError as refused:
+            await _refusal(refused)(scope, receive, send)
+            return
+
+        unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive_again() -> Message:
+            return unread.pop() if unread else await receive()
+
+        await self._app(scope, receive_again, send)
+
+
+async def _body(receive: Receive) -> bytes:
+    """The body, kept no further than it may be long."""
+    body = bytearray()
+    length, more = 0, True
+    while more and length <= MAX_READ_BYTES:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise RequestError(400, "the client went away in the middle of its request")
+        chunk, more = message.get("body", b""), message.get("more_body", False)
+        length += len(chunk)
+        if length <= MAX_BODY_BYTES:
+            body += chunk
+    if length > MAX_BODY_BYTES:
+        allowed = f"{MAX_BODY_BYTES} bytes"
+        raise RequestError(413, f"the body is too large; allowed are {allowed}", allowed=allowed)
+    return bytes(body)
+
+
+def control_app(serving: Serving, moves: TimeMoves, gate: Gate) -> Starlette:
+    """The application that answers the requests which the gate lets in."""
+    by_path: dict[str, dict[str, Operation]] = {}
+    for operation in ControlPlane(serving, moves).operations:
+        by_path.setdefault(operation.path, {})[operation.method] = operation
+
+    async def answer(request: Request) -> Response:
+        operations = by_path[request.scope["path"]]
+        # HEAD is answered as GET is, and the server leaves the body out.
+        operation = operations["GET" if request.method == "HEAD" else request.method]
+        document = await operation.act(await request.body())
+        afterwards = None if operation.afterwards is None else BackgroundTask(_call, operation)
+        return _json_answer(200, document, background=afterwards)
+
+    def refuse_in_json(request: Request, error: Exception) -> Response:
+        """What the framework refuses by itself: unknown paths and methods."""
+        status = error.status_code if isinstance(error, HTTPException) else 400
+        path = shortened(request.scope["path"])
+        if status == 405:
+            allowed = ", ".join(by_path.get(request.scope["path"], {}))
+            sentence = f"{shortened(request.method)} is not allowed at {path}; allowed are: {allowed}"
+            return _refusal(RequestError(405, sentence, allowed=allowed), {"Allow": allowed})
+        allowed = ", ".join(by_path)
+        return _refusal(RequestError(status, f"there is nothing at {path}; allowed are: {allowed}", allowed=allowed))
+
+    async def on_refusal(_request: Request, error: Exception) -> Response:
+        return _refusal(error if isinstance(error, RequestError) else RequestError(400, str(error)))
+
+    async def on_framework_refusal(request: Request, error: Exception) -> Response:
+        return refuse_in_json(request, error)
+
+    handlers: dict[object, ExceptionHandler] = {
+        RequestError: on_refusal,
+        HTTPException: on_framework_refusal,
+        ServingStopped: _on_stopped,
+        Exception: _on_defect,
+    }
+    app = Starlette(
+        routes=[Route(path, answer, methods=list(operations)) for path, operations in by_path.items()],
+        middleware=[Middleware(_Door, gate=gate)],
+        exception_handlers=handlers,
+    )
+    # A redirect would make a POST a GET in many clients; a wrong path is better refused.
+    app.router.redirect_slashes = False
+    return app
+
+
+async def _call(operation: Operation) -> None:
+    if operation.afterwards is not None:
+        operation.afterwards()
+
+
+async def _on_stopped(_request: Request, _error: Exception) -> Response:
+    return _refusal(RequestError(409, "the pump is shutting down"))
+
+
+async def _on_defect(_request: Request, error: Exception) -> Response:
+    # For whoever runs the pump; the client learns only that it is not to blame.
+    _log.error("a request to the control plane failed by a defect of vpump", exc_info=error)
+    return _refusal(RequestError(500, "vpump has made a mistake; the diagnostics of serve say more"))
+
+
+def _refusal(refused: RequestError, headers: Mapping[str, str] | None = None) -> Response:
+    more = {401: {"WWW-Authenticate": "Bearer"}, 413: {"Connection": "close"}}.get(refused.status, {})
+    return _json_answer(refused.status, refused.as_json(), headers={**more, **(headers or {})})
+
+
+def _json_answer(
+    status: int,
+    document: Mapping[str, object],
+    *,
+    headers: Mapping[str, str] | None = None,
+    background: BackgroundTask | None = None,
+) -> Response:
+    content = json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+    return Response(content, status, headers, "application/json", background)

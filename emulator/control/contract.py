@@ -1,0 +1,41 @@
+"""What the control plane needs of the running pump; `emulator.serving` provides it.
+
+All calls come on the event loop that serves the pump. A pump that has ended raises `ServingStopped`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from emulator.events import Event
+from emulator.inputs import Action
+
+
+class Serving(Protocol):
+    """A pump that is being served."""
+
+    def now_us(self) -> int:
+        """The virtual time."""
+
+    @property
+    def fault_names(self) -> Sequence[str]:
+        """The names of operations that a fault may name."""
+
+    async def jump(self, delta_us: int) -> object:
+        """Let that much virtual time pass as fast as possible."""
+
+    async def run_until(self, predicate: Callable[[Event], bool], limit_us: int) -> Event | None:
+        """Let virtual time pass up to an event, at most `limit_us`; None when no such event came."""
+
+    def apply(self, action: Action) -> object:
+        """Do one act of the tester, now; a ValueError is the pump's refusal."""
+
+    def armed_faults(self) -> Sequence[str]:
+        """The faults that are armed, as they were written."""
+
+    def truth(self) -> Mapping[str, object]:
+        """What is physically so."""
+
+    def shutdown(self) -> object:
+        """Ask the pump to end; returns at once."""

@@ -1,0 +1,149 @@
+"""What a tester can ask of a running pump: each operation of the control plane, its body and its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from emulator import VERSION
+from emulator.control.awaited import event_predicate
+from emulator.control.bodies import (
+    AdvanceBody,
+    Body,
+    EmptyBody,
+    FaultBody,
+    PowerBody,
+    RequestError,
+    RunUntilBody,
+    read_body,
+)
+from emulator.control.contract import Serving
+from emulator.control.time_moves import TimeMoves
+from emulator.faults.registry import parse_fault
+from emulator.inputs import Action, ArmFault, ClearFaults, CutPower, RestorePower
+from firmware_model.memory import CutMode
+
+Answer = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What one method on one path does."""
+
+    method: str
+    path: str
+    does: str
+    act: Callable[[bytes], Awaitable[Answer]]
+    body: type[Body] = EmptyBody
+    afterwards: Callable[[], object] | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """Its line in the list of routes."""
+        names = [described.encode_name for described in msgspec.structs.fields(self.body)]
+        fields = {name: self.body.ALLOWED[name] for name in names}
+        return {"method": self.method, "path": self.path, "does": self.does, "fields": fields}
+
+
+class ControlPlane:
+    """The operations on one pump."""
+
+    def __init__(self, serving: Serving, moves: TimeMoves) -> None:
+        self._serving = serving
+        self._moves = moves
+        self.operations = (
+            Operation("GET", "/", "says what this is, and lists the routes", self.describe),
+            Operation("POST", "/advance", "lets virtual time pass", self.advance, AdvanceBody),
+            Operation("POST", "/run-until", "lets time pass up to an event", self.run_until, RunUntilBody),
+            Operation("GET", "/faults", "lists the armed faults", self.list_faults),
+            Operation("POST", "/faults", "arms a fault", self.arm_fault, FaultBody),
+            Operation("DELETE", "/faults", "disarms all faults and power cuts", self.clear_faults),
+            Operation("POST", "/power", "cuts or restores the pump's power", self.change_power, PowerBody),
+            Operation("GET", "/truth", "says what is physically so", self.tell_truth),
+            # After the answer, which the client could otherwise miss.
+            Operation("POST", "/shutdown", "ends the pump", self.shut_down, afterwards=serving.shutdown),
+        )
+
+    async def describe(self, raw: bytes) -> Answer:
+        """GET /"""
+        read_body(raw, EmptyBody)
+        routes = [operation.as_json() for operation in self.operations]
+        return {"name": "vpump", "version": VERSION, "now_us": self._serving.now_us(), "routes": routes}
+
+    async def advance(self, raw: bytes) -> Answer:
+        """POST /advance"""
+        body = read_body(raw, AdvanceBody)
+
+        async def move() -> None:
+            await self._serving.jump(body.duration_us)
+
+        _, now_us = await self._moves.run(move())
+        return {"now_us": now_us}
+
+    async def run_until(self, raw: bytes) -> Answer:
+        """POST /run-until"""
+        body = read_body(raw, RunUntilBody)
+        predicate = event_predicate(body.event, body.match)
+
+        async def move() -> Answer | None:
+            event = await self._serving.run_until(predicate, body.limit_us)
+            return None if event is None else event.as_json()
+
+        event, now_us = await self._moves.run(move())
+        return {"now_us": now_us, "event": event, "reached": event is not None}
+
+    async def list_faults(self, raw: bytes) -> Answer:
+        """GET /faults"""
+        read_body(raw, EmptyBody)
+        return self._armed()
+
+    async def arm_fault(self, raw: bytes) -> Answer:
+        """POST /faults"""
+        body = read_body(raw, FaultBody)
+        try:
+            fault = parse_fault(body.fault, self._serving.fault_names)
+        except ValueError as error:
+            raise RequestError(400, str(error), field="fault", allowed=FaultBody.ALLOWED["fault"]) from None
+        self._apply(ArmFault(fault))
+        return self._armed()
+
+    async def clear_faults(self, raw: bytes) -> Answer:
+        """DELETE /faults"""
+        read_body(raw, EmptyBody)
+        self._apply(ClearFaults())
+        return self._armed()
+
+    async def change_power(self, raw: bytes) -> Answer:
+        """POST /power"""
+        body = read_body(raw, PowerBody)
+        body.check()
+        if body.change == "restore":
+            self._apply(RestorePower())
+            return {"change": "restore", "now_us": self._serving.now_us()}
+        cut = CutPower(at_write=body.at_write)
+        if body.mode is not None:
+            cut = CutPower(
+                at_write=body.at_write, mode=CutMode(body.mode), torn_bytes=body.torn_bytes or cut.torn_bytes
+            )
+        self._apply(cut)
+        return {"change": "cut", "at_write": cut.at_write, "mode": cut.mode.value, "now_us": self._serving.now_us()}
+
+    async def tell_truth(self, raw: bytes) -> Answer:
+        """GET /truth"""
+        read_body(raw, EmptyBody)
+        return self._serving.truth()
+
+    async def shut_down(self, raw: bytes) -> Answer:
+        """POST /shutdown"""
+        read_body(raw, EmptyBody)
+        return {"now_us": self._serving.now_us()}
+
+    def _apply(self, action: Action) -> None:
+        try:
+            self._serving.apply(action)
+        except ValueError as error:
+            raise RequestError(409, str(error)) from None
+
+    def _armed(self) -> Answer:
+        return {"armed": list(self._serving.armed_faults())}

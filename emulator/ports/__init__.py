@@ -1,0 +1,1 @@
+"""Ports: the places where a client's program meets the pump."""

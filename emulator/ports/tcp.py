@@ -1,0 +1,192 @@
+"""A port on a TCP listener of this machine: one client at a time, the newest one.
+
+- A new connection is a newly opened line: it ends the one before.
+- A client that shuts its sending side down, as `printf … | nc` does, still gets what it was owed: the connection is
+  closed once the answers to what it sent are written. The line counts as closed then.
+- A client that does not read loses its connection once `QUEUE_LIMIT` bytes wait for it.
+- When no connection can be accepted (no descriptors are left), accepting pauses for `ACCEPT_PAUSE_S` and does not spin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+
+from emulator.ports.port import QUEUE_LIMIT, PortError, Sink
+from emulator.ports.spec import TcpSpec
+
+READ_BYTES = 32 * 1024
+BACKLOG = 16
+ACCEPT_PAUSE_S = 1.0
+
+# The connection that was to be accepted is at fault, not the listener.
+_CLIENT_GAVE_UP = (errno.ECONNABORTED, errno.EPROTO, errno.EPERM)
+
+
+class TcpPort:
+    """A listener on a loopback address, and the client that is connected to it."""
+
+    link: str | None = None
+
+    def __init__(self, spec: TcpSpec) -> None:
+        self.spec = spec
+        self._started: tuple[asyncio.AbstractEventLoop, Sink] | None = None
+        self._pause: asyncio.TimerHandle | None = None
+        self._client: socket.socket | None = None
+        self._half_closed = False
+        self._queue = bytearray()
+        self._listener = _listen(spec)
+        host, number = self._listener.getsockname()[:2]
+        self.url = f"socket://[{host}]:{number}" if ":" in host else f"socket://{host}:{number}"
+
+    def start(self, loop: asyncio.AbstractEventLoop, sink: Sink) -> None:
+        self._started = loop, sink
+        loop.add_reader(self._listener, self._accept)
+
+    def send(self, data: bytes) -> None:
+        client = self._client
+        if not data or client is None:
+            return
+        if not self._queue:
+            written = self._write(client, data)
+            if written is None:
+                # Inside a call of the sink's, so its line ends a moment later.
+                self._loop.call_soon(self._end, client)
+                return
+            data = data[written:]
+            if not data:
+                return
+            self._loop.add_writer(client, self._write_queued, client)
+        if len(self._queue) + len(data) > QUEUE_LIMIT:
+            self._sink.overrun()
+            self._end(client)
+            return
+        self._queue += data
+
+    def close(self) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+        self._disconnect()
+        if self._started is not None:
+            self._loop.remove_reader(self._listener)
+            self._started = None
+        self._listener.close()
+
+    @property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return self._of_start()[0]
+
+    @property
+    def _sink(self) -> Sink:
+        return self._of_start()[1]
+
+    def _of_start(self) -> tuple[asyncio.AbstractEventLoop, Sink]:
+        if self._started is None:
+            raise RuntimeError("the port is not started, or it is closed")
+        return self._started
+
+    def _accept(self) -> None:
+        try:
+            client, _ = self._listener.accept()
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            if error.errno not in _CLIENT_GAVE_UP:
+                self._loop.remove_reader(self._listener)
+                self._pause = self._loop.call_later(ACCEPT_PAUSE_S, self._accept_again)
+            return
+        client.setblocking(False)
+        try:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:
+            # It has been reset already.
+            client.close()
+            return
+        if self._client is not None:
+            self._read(self._client)
+        if self._client is not None:
+            self._end(self._client)
+        if self._started is None:
+            client.close()
+            return
+        self._client = client
+        self._loop.add_reader(client, self._read, client)
+        self._sink.opened()
+
+    def _accept_again(self) -> None:
+        self._pause = None
+        self._loop.add_reader(self._listener, self._accept)
+
+    def _read(self, client: socket.socket) -> None:
+        if client is not self._client or self._half_closed:
+            return
+        try:
+            data = client.recv(READ_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self._end(client)
+            return
+        if data:
+            self._sink.received(data)
+        elif self._queue:
+            self._half_closed = True
+            self._loop.remove_reader(client)
+        else:
+            self._end(client)
+
+    def _write(self, client: socket.socket, data: bytes | bytearray) -> int | None:
+        """How much of it the kernel took, or None if the connection is broken."""
+        try:
+            return client.send(data)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError:
+            return None
+
+    def _write_queued(self, client: socket.socket) -> None:
+        if client is not self._client:
+            return
+        written = self._write(client, self._queue)
+        if written is None:
+            self._end(client)
+            return
+        del self._queue[:written]
+        if not self._queue:
+            self._loop.remove_writer(client)
+            if self._half_closed:
+                self._end(client)
+
+    def _end(self, client: socket.socket) -> None:
+        if client is self._client:
+            self._disconnect()
+            self._sink.closed()
+
+    def _disconnect(self) -> None:
+        client, self._client = self._client, None
+        self._queue.clear()
+        self._half_closed = False
+        if client is not None:
+            self._loop.remove_reader(client)
+            self._loop.remove_writer(client)
+            client.close()
+
+
+def _listen(spec: TcpSpec) -> socket.socket:
+    host = "127.0.0.1" if spec.host == "localhost" else spec.host
+    try:
+        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    except OSError as error:
+        raise PortError(f"{spec.text}: no socket is to be had: {error.strerror}.") from error
+    try:
+        # A pump that was just stopped does not keep its port.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setblocking(False)
+        listener.bind((host, spec.port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise PortError(f"{spec.text}: {host} port {spec.port} cannot be listened on: {error.strerror}.") from error
+    return listener

@@ -1,0 +1,1 @@
+"""The wire protocol of vpump: bytes to messages and back, for both ends, without I/O, clock or pump."""

@@ -1,0 +1,1 @@
+"""Documents and vectors generated from the tables."""

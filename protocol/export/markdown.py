@@ -1,0 +1,157 @@
+"""The generated parts of the specification, and putting them into a document."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from protocol.export.vectors import (
+    CHECK_VECTORS,
+    EXAMPLE_NAK,
+    EXAMPLES,
+    answer_wire,
+    refusal_wire,
+    request_wire,
+)
+from protocol.field_types import INTEGERS
+from protocol.fields import Field, layout_of
+from protocol.messages.codes import CODE_TABLES
+from protocol.messages.log_records import DATA_OF
+from protocol.messages.operations import OPERATIONS, Operation, Service, by_name
+from protocol.refusals import NOT_TAKEN, REFUSALS
+
+_HEX_PER_LINE: Final = 32
+_EXAMPLE_OF: Final[Mapping[type, object]] = MappingProxyType({type(example): example for example in EXAMPLES})
+
+
+def operations_markdown() -> str:
+    parts = []
+    for service in Service:
+        built = [operation for operation in OPERATIONS if operation.service is service]
+        parts.append(f"### Service {service:02X}: {service.name.lower()}")
+        if not built:
+            parts.append("Nothing is built yet: every operation is refused with NAK 12.")
+        parts.extend(_operation(operation) for operation in built)
+    return "\n\n".join(parts)
+
+
+def refusals_markdown() -> str:
+    rows = (
+        (f"{code:02X}", code.name, row.meaning, row.cure, row.detail, "yes" if code in NOT_TAKEN else "")
+        for code, row in REFUSALS.items()
+    )
+    return _table(("code", "name", "meaning", "what a host does", "detail", "not taken"), rows)
+
+
+def codes_markdown() -> str:
+    parts = []
+    for table in CODE_TABLES:
+        rows = ((f"{code.value:X}", code.name or "", table.meanings[code]) for code in table.code)
+        critical = " (critical: codes at Hamming distance 4)" if table.critical else ""
+        parts.append(f"**{table.code.__name__}**{critical}\n\n" + _table(("hex", "name", "meaning"), rows))
+    return "\n\n".join(parts)
+
+
+def log_records_markdown() -> str:
+    parts = []
+    for code, data in DATA_OF.items():
+        fields = _message_table(data, 0) if layout_of(data).fields else "No data."
+        parts.append(f"**{code:04X} {code.name}**\n\n{fields}")
+    return "\n\n".join(parts)
+
+
+def vectors_markdown() -> str:
+    parts = []
+    for vector in CHECK_VECTORS:
+        parts.append(f"{vector.title}\n  body {vector.body.hex(' ')}\n  wire {vector.wire.hex(' ')}")
+    refused = refusal_wire(by_name["BOLUS_PREPARE"], EXAMPLE_NAK).hex(" ")
+    parts.append(f"NAK A1 ABOVE_MAXIMUM to BOLUS_PREPARE: field 1, at most 1,000,000 nl\n  wire {refused}")
+    return "```\n" + "\n".join(parts) + "\n```"
+
+
+GENERATED: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
+    {
+        "operations": operations_markdown,
+        "refusals": refusals_markdown,
+        "codes": codes_markdown,
+        "log-records": log_records_markdown,
+        "vectors": vectors_markdown,
+    }
+)
+
+
+def refresh(text: str) -> str:
+    """The document, made anew between `<!-- generated: NAME -->` and `<!-- end: NAME -->`; KeyError for no NAME."""
+    return re.sub(
+        r"(<!-- generated: (\S+) -->\n).*?(<!-- end: \2 -->)",
+        lambda found: f"{found[1]}\n{GENERATED[found[2]]()}\n\n{found[3]}",
+        text,
+        flags=re.DOTALL,
+    )
+
+
+def _operation(operation: Operation) -> str:
+    # An answer's payload begins with its result byte, so its first field lies at offset 1.
+    return "\n\n".join(
+        (
+            f"#### {operation.opcode:04X} {operation.name}",
+            f"{operation.meaning[0].upper()}{operation.meaning[1:]}. {_properties(operation)}",
+            f"Request:{_fields_or_nothing(operation.request, 0)}",
+            _hex(request_wire(_EXAMPLE_OF[operation.request])),
+            f"Answer, after the result byte 0F:{_fields_or_nothing(operation.answer, 1)}",
+            _hex(answer_wire(_EXAMPLE_OF[operation.answer])),
+        )
+    )
+
+
+def _properties(operation: Operation) -> str:
+    order = "in sequence" if operation.sequenced else "outside the sequence"
+    session = "" if operation.needs_session else ", needs no session"
+    return f"*Effect: {operation.effect.value}; {order}{session}.*"
+
+
+def _fields_or_nothing(cls: type, start: int) -> str:
+    return "\n\n" + _message_table(cls, start) if layout_of(cls).fields else " no fields."
+
+
+def _message_table(cls: type, start: int) -> str:
+    layout = layout_of(cls)
+    rows = [_row(index, field, start) for index, field in enumerate(layout.fields)]
+    if layout.ends_with_crc32 and layout.fixed_size is not None:
+        rows.append(("", str(start + layout.fixed_size - 4), "crc32", "u32", "", "", "zlib's, over all before it"))
+    table = _table(("#", "offset", "field", "type", "unit", "allowed", "meaning"), rows)
+    items = [field.item for field in layout.fields if field.item]
+    for item in items:
+        table += f"\n\nEach {item.__name__}, {layout_of(item).fixed_size} bytes:\n\n{_message_table(item, 0)}"
+    return table
+
+
+def _row(index: int, field: Field, start: int) -> tuple[str, ...]:
+    offset = "" if field.offset is None else str(start + field.offset)
+    kind = f"u8 count, {field.type_name}" if field.item else field.type_name
+    return (str(index), offset, f"`{field.name}`", kind, field.unit, _allowed(field), field.meaning)
+
+
+def _allowed(field: Field) -> str:
+    if field.complement_of:
+        return f"`{field.complement_of}` xor FFFFFFFF"
+    if field.enum:
+        return field.enum.__name__
+    if field.item:
+        return f"at most {field.maximum}"
+    whole = INTEGERS.get(field.type_name)
+    if whole is None or (field.minimum, field.maximum) == (whole.minimum, whole.maximum):
+        return ""
+    return f"{field.minimum} to {field.maximum}"
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _hex(wire: bytes) -> str:
+    lines = (wire[at : at + _HEX_PER_LINE].hex(" ") for at in range(0, len(wire), _HEX_PER_LINE))
+    return "```\n" + "\n".join(lines) + "\n```"

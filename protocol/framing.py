@@ -1,0 +1,136 @@
+"""Framing: COBS, CRC-32, and the stream reader that cuts a byte stream to frames and line errors."""
+
+from __future__ import annotations
+
+import enum
+import zlib
+from dataclasses import dataclass
+from typing import Final
+
+from cobs import cobs  # type: ignore[import-untyped]
+
+DELIMITER: Final = b"\x00"
+CRC_SIZE: Final = 4
+HEADER_SIZE: Final = 12
+# Header, 224 bytes of payload, counter and tag, CRC: below 254, so COBS adds exactly one byte and never an FF block.
+BODY_MAX: Final = 249
+ENCODED_MAX: Final = BODY_MAX + CRC_SIZE + 1
+# Bytes that are skipped after an oversize frame leave in pieces of this size, so that nothing grows with the garbage.
+SKIP_PIECE: Final = 255
+
+
+class LineFault(enum.Enum):
+    """Why bytes on the line were dropped in silence; each kind has its counter `<value>_errors` in LINK_STATS."""
+
+    COBS = "cobs"
+    CRC = "crc"
+    SHORT = "short"
+    LENGTH = "length"
+    FLAGS = "flags"
+    OVERSIZE = "oversize"
+    VERSION = "version"
+    ADDRESS = "address"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of the byte stream: a frame with its delimiters, a line error, or nothing (a spare 00, skipped bytes).
+
+    `body` runs from header to tag, its CRC verified and removed. The `raw` of all pieces, joined, is the stream.
+    """
+
+    raw: bytes
+    body: bytes | None = None
+    fault: LineFault | None = None
+
+
+_SPARE_DELIMITER: Final = Piece(DELIMITER)
+
+
+def crc32(data: bytes) -> int:
+    return zlib.crc32(data)
+
+
+def encode_wire(body_without_crc: bytes) -> bytes:
+    """The bytes on the wire for a body (header to tag)."""
+    if not HEADER_SIZE <= len(body_without_crc) <= BODY_MAX:
+        raise ValueError(f"a body has {HEADER_SIZE} to {BODY_MAX} bytes, not {len(body_without_crc)}")
+    checked = body_without_crc + crc32(body_without_crc).to_bytes(CRC_SIZE, "little")
+    encoded: bytes = cobs.encode(checked)
+    return DELIMITER + encoded + DELIMITER
+
+
+class StreamReader:
+    """Cuts a stream to pieces, the same ones however it is chunked; holds at most one delimiter and one frame.
+
+    There is no gap timer: a partial frame waits for its 00, and is dropped at its 255th byte without one.
+    """
+
+    def __init__(self) -> None:
+        self._held = b""
+        self._skipping = False
+
+    @property
+    def pending(self) -> int:
+        """How many bytes are held back for a piece that is not finished."""
+        return len(self._held)
+
+    def reset(self) -> None:
+        """Forget the unfinished rest, as after a line that was opened anew."""
+        self._held = b""
+        self._skipping = False
+
+    def feed(self, data: bytes) -> list[Piece]:
+        stream = self._held + data
+        pieces: list[Piece] = []
+        at = 0
+        while (following := self._cut(stream, at, pieces)) > at:
+            at = following
+        self._held = stream[at:]
+        return pieces
+
+    def _cut(self, stream: bytes, at: int, pieces: list[Piece]) -> int:
+        """Append the next piece and return where the following one begins; `at` itself when more bytes are needed."""
+        if self._skipping:
+            return self._skip(stream, at, pieces)
+        start = at + stream.startswith(DELIMITER, at)
+        end = stream.find(DELIMITER, start, start + ENCODED_MAX + 1)
+        if end >= 0:
+            if end == start:
+                # Of two 00 in a row, the second may be the beginning of the next frame.
+                pieces.append(_SPARE_DELIMITER)
+                return at + 1
+            pieces.append(_piece(stream[at : end + 1], stream[start:end]))
+            return end + 1
+        if len(stream) - start <= ENCODED_MAX:
+            return at
+        self._skipping = True
+        following = start + ENCODED_MAX + 1
+        pieces.append(Piece(stream[at:following], None, LineFault.OVERSIZE))
+        return following
+
+    def _skip(self, stream: bytes, at: int, pieces: list[Piece]) -> int:
+        end = stream.find(DELIMITER, at, at + SKIP_PIECE)
+        if end < 0:
+            if len(stream) - at < SKIP_PIECE:
+                return at
+            end = at + SKIP_PIECE
+        else:
+            self._skipping = False
+            if end == at:
+                return self._cut(stream, at, pieces)
+        pieces.append(Piece(stream[at:end]))
+        return end
+
+
+def _piece(raw: bytes, encoded: bytes) -> Piece:
+    try:
+        checked = cobs.decode(encoded)
+    except cobs.DecodeError:
+        return Piece(raw, None, LineFault.COBS)
+    if len(checked) < HEADER_SIZE + CRC_SIZE:
+        return Piece(raw, None, LineFault.SHORT)
+    body = checked[:-CRC_SIZE]
+    if crc32(body) != int.from_bytes(checked[-CRC_SIZE:], "little"):
+        return Piece(raw, None, LineFault.CRC)
+    return Piece(raw, body, None)

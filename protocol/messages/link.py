@@ -1,0 +1,72 @@
+"""Service 01, link: who is there, what it can do, and how well the line does."""
+
+from __future__ import annotations
+
+from protocol.fields import flags8, flags64, message, raw, text, u8, u16, u32
+from protocol.messages.codes import Capability, Marks
+
+
+@message(extensible=True)
+class HelloRequest:
+    major: int = u8(meaning="the host's major version")
+    minor: int = u8(meaning="the host's minor version")
+
+
+@message(extensible=True)
+class HelloAnswer:
+    major: int = u8(meaning="the pump's major version")
+    minor: int = u8(meaning="the pump's minor version")
+    capabilities: Capability = flags64(Capability, meaning="what is built; unknown bits are to be skipped")
+    model: str = text(16, meaning="the model's name")
+    serial_number: int = u32(meaning="the serial number, which is also the address")
+    firmware_hash: bytes = raw(8, meaning="identifies the firmware")
+    max_payload: int = u16(unit="bytes", meaning="the largest payload of a frame, in both directions")
+    marks: Marks = flags8(Marks, meaning="what a programmer must show; unknown bits are to be skipped")
+
+
+@message
+class CapsRequest:
+    pass
+
+
+@message(extensible=True)
+class CapsAnswer:
+    volume_quantum_nl: int = u32(unit="nl", meaning="one motor step")
+    rate_min_nl_per_day: int = u32(unit="nl/d", meaning="the least base rate above 0")
+    rate_max_nl_per_day: int = u32(unit="nl/d", meaning="the greatest base rate")
+    rate_quantum_nl_per_day: int = u32(unit="nl/d", meaning="base rates are multiples of it")
+    bolus_volume_min_nl: int = u32(unit="nl", meaning="the least bolus")
+    bolus_volume_max_nl: int = u32(unit="nl", meaning="the greatest bolus")
+    bolus_duration_min_s: int = u32(unit="s", meaning="the shortest bolus")
+    bolus_duration_max_s: int = u32(unit="s", meaning="the longest bolus")
+    bolus_rate_max_nl_per_day: int = u32(unit="nl/d", meaning="volume over duration may not exceed it")
+    lease_s: int = u16(unit="s", meaning="how long a prepared bolus waits for its EXECUTE")
+    reservoir_capacity_nl: int = u32(unit="nl", meaning="a full reservoir")
+    low_reservoir_nl: int = u32(unit="nl", meaning="the level of the low reservoir alarm")
+    empty_reservoir_nl: int = u32(unit="nl", meaning="the level at which therapy stops")
+    journal_interval_nl: int = u32(unit="nl", meaning="after a power cut, min and max differ by at most this")
+    log_capacity: int = u32(unit="records", meaning="how many records the log holds")
+    alarm_capacity: int = u8(unit="alarms", meaning="how many alarms the list holds")
+
+
+@message
+class LinkStatsRequest:
+    pass
+
+
+@message(extensible=True)
+class LinkStatsAnswer:
+    """Of this line, since it was first opened or power came back. Counters stay at FFFFFFFE when they get there."""
+
+    frames_received: int = u32(unit="frames", meaning="good frames for this pump")
+    frames_sent: int = u32(unit="frames", meaning="frames sent")
+    cobs_errors: int = u32(unit="errors", meaning="the COBS coding was broken")
+    crc_errors: int = u32(unit="errors", meaning="the CRC did not match")
+    short_errors: int = u32(unit="errors", meaning="less than 16 bytes between two delimiters")
+    length_errors: int = u32(unit="errors", meaning="another length than the header's, or above the greatest")
+    flags_errors: int = u32(unit="errors", meaning="flags, bit 15 or session id contradict each other or the direction")
+    oversize_errors: int = u32(unit="errors", meaning="255 bytes without a delimiter")
+    version_errors: int = u32(unit="errors", meaning="another major version, and not HELLO")
+    address_errors: int = u32(unit="errors", meaning="another pump's address")
+    duplicates: int = u32(unit="frames", meaning="duplicates that were answered from the cache or with PENDING")
+    sequence_refusals: int = u32(unit="frames", meaning="requests that were refused with SEQUENCE")

@@ -1,0 +1,163 @@
+"""Every operation that is built: its number, its messages, and what it may do."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from protocol.fields import encode, table_of
+from protocol.messages import alarm, deliver, link, log, op, pump_time, read
+
+_HASH_SIZE: Final = 8
+_REVISION: Final = "therapy_rev"
+
+
+class Service(enum.IntEnum):
+    LINK = 0x01
+    READ = 0x02
+    PROGRAM = 0x03
+    DELIVER = 0x04
+    ALARM = 0x05
+    LOG = 0x06
+    STREAM = 0x07
+    TIME = 0x08
+    ROUTINE = 0x09
+    OP = 0x0A
+
+
+class Effect(enum.Enum):
+    """The most that an operation can do: THERAPY changes what is delivered, and carries an op id."""
+
+    LINK = "link"
+    READ = "read"
+    THERAPY = "therapy"
+    ALARM = "alarm"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation. Sequenced ones take part in the order of txn; those that need a session are refused without."""
+
+    name: str
+    opcode: int
+    request: type[Any]
+    answer: type[Any]
+    effect: Effect
+    sequenced: bool
+    needs_session: bool
+    meaning: str
+
+    @property
+    def service(self) -> Service:
+        return Service(self.opcode >> 8)
+
+
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    Operation(
+        "HELLO", 0x0101, link.HelloRequest, link.HelloAnswer, Effect.LINK, False, False, "versions, marks, address"
+    ),
+    Operation("CAPS", 0x0106, link.CapsRequest, link.CapsAnswer, Effect.READ, True, True, "every limit and quantum"),
+    Operation(
+        "LINK_STATS", 0x0107, link.LinkStatsRequest, link.LinkStatsAnswer, Effect.READ, True, True, "how the line does"
+    ),
+    Operation(
+        "STATUS", 0x0201, read.StatusRequest, read.StatusAnswer, Effect.READ, True, True, "what the pump does now"
+    ),
+    Operation("IDENT", 0x0202, read.IdentRequest, read.IdentAnswer, Effect.READ, True, True, "which pump it is"),
+    Operation(
+        "STOP", 0x0401, deliver.StopRequest, deliver.StopAnswer, Effect.THERAPY, False, True, "halt all delivery, now"
+    ),
+    Operation(
+        "START", 0x0402, deliver.StartRequest, deliver.StartAnswer, Effect.THERAPY, True, True, "resume the base rate"
+    ),
+    Operation(
+        "BOLUS_PREPARE",
+        0x0403,
+        deliver.BolusPrepareRequest,
+        deliver.BolusPrepareAnswer,
+        Effect.READ,
+        True,
+        True,
+        "check and quantise a bolus, and take its lease; nothing moves",
+    ),
+    Operation(
+        "BOLUS_EXECUTE",
+        0x0404,
+        deliver.BolusExecuteRequest,
+        deliver.BolusExecuteAnswer,
+        Effect.THERAPY,
+        True,
+        True,
+        "start the prepared bolus",
+    ),
+    Operation(
+        "BOLUS_CANCEL",
+        0x0405,
+        deliver.BolusCancelRequest,
+        deliver.BolusCancelAnswer,
+        Effect.THERAPY,
+        True,
+        True,
+        "end the running bolus",
+    ),
+    Operation(
+        "ALARM_LIST", 0x0501, alarm.AlarmListRequest, alarm.AlarmListAnswer, Effect.READ, True, True, "alarms by pages"
+    ),
+    Operation(
+        "ALARM_ACK",
+        0x0502,
+        alarm.AlarmAckRequest,
+        alarm.AlarmAckAnswer,
+        Effect.ALARM,
+        True,
+        True,
+        "a person has seen the alarm",
+    ),
+    Operation(
+        "LOG_STATUS", 0x0601, log.LogStatusRequest, log.LogStatusAnswer, Effect.READ, True, True, "the log's extent"
+    ),
+    Operation(
+        "LOG_READ", 0x0602, log.LogReadRequest, log.LogReadAnswer, Effect.READ, True, True, "log records by pages"
+    ),
+    Operation(
+        "TIME_READ",
+        0x0801,
+        pump_time.TimeReadRequest,
+        pump_time.TimeReadAnswer,
+        Effect.READ,
+        True,
+        True,
+        "elapsed time and clock",
+    ),
+    Operation(
+        "OP_QUERY", 0x0A01, op.OpQueryRequest, op.OpQueryAnswer, Effect.READ, False, True, "what became of one op"
+    ),
+    Operation(
+        "OP_LIST", 0x0A02, op.OpListRequest, op.OpListAnswer, Effect.READ, True, True, "all outcomes, and therapy_rev"
+    ),
+)
+
+by_opcode: Final[Mapping[int, Operation]] = MappingProxyType({row.opcode: row for row in OPERATIONS})
+by_name: Final[Mapping[str, Operation]] = MappingProxyType({row.name: row for row in OPERATIONS})
+_by_class: Final[Mapping[type, Operation]] = MappingProxyType(
+    {cls: row for row in OPERATIONS for cls in (row.request, row.answer)}
+)
+
+
+def operation_of(message_or_class: object) -> Operation:
+    """The operation that a request or an answer, or the class of one, belongs to; KeyError if it is none."""
+    cls = message_or_class if isinstance(message_or_class, type) else type(message_or_class)
+    return _by_class[cls]
+
+
+def payload_hash(opcode: int, message: object) -> bytes:
+    """What the ledger knows a command by: equal for the same intention under another therapy_rev."""
+    payload = encode(message)
+    for field in table_of(type(message)):
+        if field.name == _REVISION and field.offset is not None and field.size is not None:
+            payload = payload[: field.offset] + payload[field.offset + field.size :]
+    return hashlib.sha256(opcode.to_bytes(2, "little") + payload).digest()[:_HASH_SIZE]

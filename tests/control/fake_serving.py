@@ -1,0 +1,181 @@
+"""A stand-in for the running pump, and a thread that serves its control plane."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from emulator.control.server import ControlHandle, start_control
+from emulator.events import Event, Logged, PowerChanged
+from emulator.inputs import Action, ArmFault, ClearFaults
+
+PATIENCE_S = 20  # only a broken test waits this long
+
+
+class FakeServing:
+    """Records what it is asked, and tells a fixed story of events."""
+
+    fault_names = ("BOLUS_PREPARE", "BOLUS_EXECUTE", "GET_STATUS")
+
+    def __init__(self) -> None:
+        self.time_us = 0
+        self.actions: list[Action] = []
+        self.armed: list[str] = []
+        self.moves: list[str] = []
+        self.move_began = threading.Event()
+        # A move waits for this while it is set.
+        self.hold: asyncio.Event | None = None
+        self.refusal: ValueError | None = None
+        self.defect: Exception | None = None
+        self.was_shut_down = threading.Event()
+        self.story: list[Event] = [
+            Logged(
+                number=1, at_us=5, sequence=1, type="bolus-started", op_id=7, detail=MappingProxyType({"bolus_id": 40})
+            ),
+            PowerChanged(number=2, at_us=8, change="cut", write="log.record"),
+            Logged(number=3, at_us=9, sequence=2, type="bolus-ended", op_id=7),
+        ]
+
+    def now_us(self) -> int:
+        return self.time_us
+
+    async def jump(self, delta_us: int) -> int:
+        self.moves.append("begin")
+        self.move_began.set()
+        if self.hold is not None:
+            await self.hold.wait()
+        self.time_us += delta_us
+        self.moves.append("end")
+        return self.time_us
+
+    async def run_until(self, predicate: Callable[[Event], bool], limit_us: int) -> Event | None:
+        end_us = self.time_us + limit_us
+        for event in self.story:
+            if self.time_us <= event.at_us <= end_us and predicate(event):
+                self.time_us = event.at_us
+                return event
+        self.time_us = end_us
+        return None
+
+    def apply(self, action: Action) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        self.actions.append(action)
+        if isinstance(action, ArmFault):
+            self.armed.append(str(action.fault))
+        elif isinstance(action, ClearFaults):
+            self.armed.clear()
+
+    def armed_faults(self) -> list[str]:
+        return list(self.armed)
+
+    def truth(self) -> dict[str, object]:
+        if self.defect is not None:
+            raise self.defect
+        return {
+            "at_us": self.time_us,
+            "reservoir": {"volume_nl": 18_500_000, "empty": False},
+            "rate_nl_per_day": 500_000,
+        }
+
+    def shutdown(self) -> None:
+        self.was_shut_down.set()
+
+
+class Answer:
+    """What came back for one request."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status = response.status
+        self.headers = response.headers
+        self.raw = response.read()
+
+    @property
+    def json(self) -> dict[str, Any]:
+        document = json.loads(self.raw)
+        assert isinstance(document, dict)
+        return document
+
+
+class ServedControl:
+    """A control plane on a loop in a thread of its own."""
+
+    def __init__(self, spec: str) -> None:
+        self.serving = FakeServing()
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="control plane", daemon=True)
+        self._thread.start()
+        try:
+            self.handle: ControlHandle = self.call(start_control(spec, self.serving))
+        except BaseException:
+            self._end()
+            raise
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+
+    def _end(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(PATIENCE_S)
+        self.loop.close()
+
+    def call(self, coroutine: Any) -> Any:
+        """Run a coroutine on the loop, and wait for it."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(PATIENCE_S)
+
+    def hold_moves(self) -> None:
+        """Let moves begin and not end, until they are released."""
+        self.serving.hold = asyncio.Event()
+
+    def release_moves(self) -> None:
+        """Let held moves go on."""
+        hold = self.serving.hold
+        assert hold is not None
+        self.loop.call_soon_threadsafe(hold.set)
+
+    def stop(self) -> None:
+        """Stop the control plane and its loop."""
+        self.call(self.handle.stop())
+        self._end()
+
+    def connect(self) -> socket.socket:
+        """A plain connection to it."""
+        url: str = self.handle.url
+        if url.startswith("unix:"):
+            connected = socket.socket(socket.AF_UNIX)
+            connected.connect(url.removeprefix("unix:"))
+        else:
+            host, _, port = url.removeprefix("http://").rpartition(":")
+            connected = socket.create_connection((host.strip("[]"), int(port)))
+        connected.settimeout(PATIENCE_S)
+        return connected
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        raw: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        authorized: bool = True,
+    ) -> Answer:
+        """One request, and its answer."""
+        content = raw if raw is not None or body is None else json.dumps(body).encode()
+        everything = dict(headers or {})
+        if authorized and self.handle.token is not None:
+            everything.setdefault("Authorization", f"Bearer {self.handle.token}")
+        connection = http.client.HTTPConnection("localhost")
+        connection.sock = self.connect()
+        try:
+            connection.request(method, path, content, everything)
+            return Answer(connection.getresponse())
+        finally:
+            connection.close()

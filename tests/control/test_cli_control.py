@@ -1,0 +1,259 @@
+"""`vpump control` against a control plane that serves, and against none."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from emulator.cli import main
+from emulator.inputs import CutPower, RestorePower
+from emulator.running import PortRecord, RunningPump, register
+from firmware_model.memory import CutMode
+from tests.control.fake_serving import PATIENCE_S, ServedControl
+
+FAULT = "drop answer BOLUS_EXECUTE nth=1 count=1"
+
+
+@pytest.fixture(autouse=True)
+def _own_pumps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No other pump of this machine is seen, and no setting of whoever runs the tests."""
+    monkeypatch.setenv("VPUMP_RUNTIME_DIR", str(tmp_path / "pumps"))
+    monkeypatch.delenv("VPUMP_CONTROL", raising=False)
+    monkeypatch.delenv("VPUMP_CONTROL_TOKEN", raising=False)
+
+
+@pytest.fixture
+def _running(served: ServedControl) -> Iterator[None]:
+    """The served pump is the one that runs here."""
+    with register(running_pump(served.handle.url, None)):
+        yield
+
+
+def running_pump(control: str | None, token: str | None, pid: int | None = None) -> RunningPump:
+    return RunningPump(
+        serial_number="00C0FFEE",
+        ports=(PortRecord("pty", "/dev/pts/3"),),
+        control=control,
+        control_token=token,
+        profile="reference-20",
+        seed=0,
+        speed="1",
+        pid=os.getpid() if pid is None else pid,
+        started=1.0,
+    )
+
+
+def vpump(*arguments: str, env: dict[str, str] | None = None) -> Result:
+    return CliRunner().invoke(main, arguments, env=env)
+
+
+def test_every_group_and_verb_teaches_by_example() -> None:
+    verbs = [[], ["advance"], ["run-until"], ["fault"], ["faults"], ["truth"], ["shutdown"]]
+    verbs += [["power"], ["power", "cut"], ["power", "restore"]]
+    for verb in verbs:
+        result = vpump("control", *verb, "--help")
+        assert result.exit_code == 0
+        assert " ".join(["  vpump control", *verb]) in result.stdout
+        assert "Example" in result.stdout
+
+
+@pytest.mark.usefixtures("_running")
+def test_advance(served: ServedControl) -> None:
+    result = vpump("control", "advance", "1d12h")
+    assert (result.exit_code, result.stdout) == (0, "virtual time is now 1d 12h\n")
+    assert served.serving.time_us == 129_600_000_000
+    result = vpump("control", "advance", "1us", "--json")
+    assert json.loads(result.stdout) == {"now_us": 129_600_000_001}
+
+
+@pytest.mark.usefixtures("_running")
+def test_json_may_stand_at_the_group_too() -> None:
+    result = vpump("control", "--json", "advance", "1us")
+    assert json.loads(result.stdout) == {"now_us": 1}
+
+
+@pytest.mark.usefixtures("_running")
+def test_a_duration_without_a_unit_is_wrong_usage(served: ServedControl) -> None:
+    result = vpump("control", "advance", "30")
+    assert result.exit_code == 2
+    assert "has no unit" in result.stderr
+    assert served.serving.time_us == 0
+
+
+@pytest.mark.usefixtures("_running")
+def test_a_duration_beyond_the_bounds_is_wrong_usage() -> None:
+    result = vpump("control", "advance", "40000d")
+    assert result.exit_code == 2
+    assert "(100 years)" in result.stderr
+    assert result.stderr.endswith(".\n")
+
+
+@pytest.mark.usefixtures("_running")
+def test_run_until() -> None:
+    result = vpump(
+        "control", "run-until", "log", "type=bolus-started", "op_id=7", "detail.bolus_id=40", "--within", "60d"
+    )
+    assert result.exit_code == 0
+    sentence = "reached log sequence=1 type=bolus-started op_id=7 detail.bolus_id=40; virtual time is now 5us\n"
+    assert result.stdout == sentence
+    result = vpump("control", "run-until", "power", "--within", "60d", "--json")
+    document = json.loads(result.stdout)
+    assert (document["reached"], document["event"]["write"]) == (True, "log.record")
+
+
+@pytest.mark.usefixtures("_running")
+def test_run_until_the_time_is_over() -> None:
+    result = vpump("control", "run-until", "log", "type=boot", "--within", "2s")
+    assert result.exit_code == 5
+    assert result.stdout == ""
+    assert result.stderr == "vpump: no event 'log type=boot' within 2s; virtual time is now 2s.\n"
+    result = vpump("control", "run-until", "log", "type=boot", "--within", "2s", "--json")
+    assert result.exit_code == 5
+    assert json.loads(result.stdout) == {"now_us": 4_000_000, "event": None, "reached": False}
+
+
+@pytest.mark.usefixtures("_running")
+@pytest.mark.parametrize(
+    ("arguments", "part_of_the_sentence"),
+    [
+        (["log"], "Missing option '--within'"),
+        (["lgo", "--within", "1s"], "event 'lgo' is no kind of event; allowed are: line"),
+        (["log", "tpye=x", "--within", "1s"], "no field 'tpye'"),
+        (["log", "type=bolus_ended", "--within", "1s"], "match 'type' is 'bolus_ended'; allowed are: boot"),
+        (["log", "type", "--within", "1s"], "'type' is no condition; write FIELD=VALUE"),
+        (["log", "=x", "--within", "1s"], "is no condition"),
+        (["log", "op_id=seven", "--within", "1s"], "field 'op_id' is 'seven'; allowed is a whole number"),
+        (["log", "op_id=7", "op_id=8", "--within", "1s"], "field 'op_id' is given twice"),
+    ],
+)
+def test_run_until_what_cannot_be(served: ServedControl, arguments: list[str], part_of_the_sentence: str) -> None:
+    result = vpump("control", "run-until", *arguments)
+    assert result.exit_code == 2
+    assert part_of_the_sentence in result.stderr
+    assert served.serving.time_us == 0
+
+
+@pytest.mark.usefixtures("_running")
+def test_faults() -> None:
+    assert vpump("control", "faults").stdout == "no fault is armed\n"
+    assert vpump("control", "fault", FAULT).stdout == f"armed: {FAULT}\n"
+    assert vpump("control", "fault", *FAULT.split()).stdout == f"armed: {FAULT}\n" * 2
+    assert json.loads(vpump("control", "faults", "--json").stdout) == {"armed": [FAULT, FAULT]}
+    assert vpump("control", "faults", "--clear").stdout == "no fault is armed\n"
+
+
+@pytest.mark.usefixtures("_running")
+def test_a_fault_that_is_none_is_wrong_usage() -> None:
+    result = vpump("control", "fault", "lose everything at once")
+    assert result.exit_code == 2
+    assert "'lose' is not known" in result.stderr
+
+
+@pytest.mark.usefixtures("_running")
+def test_what_the_pump_refuses(served: ServedControl) -> None:
+    served.serving.refusal = ValueError("64 faults are armed already")
+    result = vpump("control", "fault", FAULT)
+    assert (result.exit_code, result.stderr) == (1, "vpump: 64 faults are armed already.\n")
+
+
+@pytest.mark.usefixtures("_running")
+def test_truth() -> None:
+    lines = vpump("control", "truth").stdout.splitlines()
+    assert lines == [
+        "at_us                       0  0s",
+        "reservoir.volume_nl  18500000  18.5 mL",
+        "reservoir.empty         False",
+        "rate_nl_per_day        500000  500 uL/day",
+    ]
+    assert json.loads(vpump("control", "truth", "--json").stdout)["reservoir"]["volume_nl"] == 18_500_000
+
+
+@pytest.mark.usefixtures("_running")
+def test_power(served: ServedControl) -> None:
+    assert vpump("control", "power", "cut").stdout == "the power is cut\n"
+    cut = vpump("control", "power", "cut", "--at-write", "3", "--mode", "torn", "--torn-bytes", "5")
+    assert cut.stdout == "the power will be cut at write 3 from now\n"
+    assert vpump("control", "power", "restore").stdout == "the power is on\n"
+    torn = CutPower(at_write=3, mode=CutMode.TORN, torn_bytes=5)
+    assert served.serving.actions == [CutPower(), torn, RestorePower()]
+    assert json.loads(vpump("control", "power", "restore", "--json").stdout) == {"change": "restore", "now_us": 0}
+
+
+@pytest.mark.usefixtures("_running")
+@pytest.mark.parametrize(
+    "arguments",
+    [["--at-write", "0"], ["--mode", "after"], ["--at-write", "1", "--mode", "late"], ["--torn-bytes", "3"],
+     ["--at-write", "1", "--mode", "torn", "--torn-bytes", "8"]],
+)  # fmt: skip
+def test_a_power_cut_that_cannot_be_is_wrong_usage(served: ServedControl, arguments: list[str]) -> None:
+    assert vpump("control", "power", "cut", *arguments).exit_code == 2
+    assert served.serving.actions == []
+
+
+@pytest.mark.usefixtures("_running")
+def test_shutdown(served: ServedControl) -> None:
+    result = vpump("control", "shutdown")
+    assert (result.exit_code, result.stdout) == (0, "the pump is shutting down; its virtual time is 0s\n")
+    assert served.serving.was_shut_down.wait(PATIENCE_S)
+
+
+def test_the_address_and_token_of_the_environment(served_tcp: ServedControl) -> None:
+    address = {"VPUMP_CONTROL": served_tcp.handle.url}
+    missing = vpump("control", "truth", env=address)
+    assert missing.exit_code == 3
+    assert "--token or VPUMP_CONTROL_TOKEN" in missing.stderr
+    known = address | {"VPUMP_CONTROL_TOKEN": served_tcp.handle.token or ""}
+    assert vpump("control", "truth", env=known).exit_code == 0
+    assert vpump("control", "--token", "x", "truth", env=known).exit_code == 3
+
+
+def test_the_token_of_a_pump_that_runs_here_is_found(served_tcp: ServedControl) -> None:
+    with register(running_pump(served_tcp.handle.url, served_tcp.handle.token)):
+        assert vpump("control", "truth").exit_code == 0
+        assert vpump("control", "--control", served_tcp.handle.url + "/", "truth").exit_code == 0
+
+
+def test_no_pump_runs() -> None:
+    result = vpump("control", "truth")
+    assert result.exit_code == 3
+    assert "vpump serve --control" in result.stderr
+
+
+def test_no_running_pump_has_a_control_plane() -> None:
+    with register(running_pump(None, None)):
+        assert vpump("control", "truth").exit_code == 3
+
+
+@pytest.mark.usefixtures("_running")
+def test_several_pumps_have_one(served: ServedControl) -> None:
+    with register(running_pump("unix:/elsewhere.sock", None, pid=os.getppid())):
+        result = vpump("control", "truth")
+        assert result.exit_code == 2
+        assert "unix:/elsewhere.sock (00C0FFEE)" in result.stderr
+        assert vpump("control", "--control", served.handle.url, "truth").exit_code == 0
+
+
+def test_nobody_is_there(socket_path: Path) -> None:
+    result = vpump("control", "--control", f"unix:{socket_path}", "truth")
+    assert result.exit_code == 3
+    assert f"nobody answers at unix:{socket_path}" in result.stderr
+
+
+def test_an_address_that_is_none() -> None:
+    result = vpump("control", "--control", "http://example.org:80", "truth")
+    assert result.exit_code == 2
+    assert "no loopback address" in result.stderr
+
+
+def test_the_list_of_pumps_is_not_needed_with_an_address(
+    served: ServedControl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.joinpath("file").touch()
+    monkeypatch.setenv("VPUMP_RUNTIME_DIR", str(tmp_path / "file"))
+    assert vpump("control", "truth").exit_code == 3
+    assert vpump("control", "--control", served.handle.url, "truth").exit_code == 0

@@ -1,0 +1,47 @@
+"""Hypothesis strategies for messages, derived from their field tables."""
+
+import enum
+from collections.abc import Mapping
+from typing import Any
+
+from hypothesis import strategies as st
+
+from protocol.field_types import BytesType, CodedType, FieldType, IntegerType, TextType
+from protocol.fields import RecordsType, table_of
+from protocol.messages.log_records import DATA_OF
+from protocol.messages.operations import OPERATIONS
+
+REQUESTS: tuple[type, ...] = tuple(operation.request for operation in OPERATIONS)
+ANSWERS: tuple[type, ...] = tuple(operation.answer for operation in OPERATIONS)
+MESSAGES: tuple[type, ...] = REQUESTS + ANSWERS + tuple(DATA_OF.values())
+
+
+def values_of(kind: FieldType) -> st.SearchStrategy[Any]:
+    match kind:
+        case IntegerType():
+            return st.integers(kind.minimum, kind.maximum)
+        case CodedType() if issubclass(kind.code, enum.IntFlag):
+            code = kind.code
+            return st.sets(st.sampled_from(list(code))).map(lambda bits: code(sum(bits)))
+        case CodedType():
+            return st.sampled_from(list(kind.code))
+        case BytesType():
+            return st.binary(min_size=kind.length, max_size=kind.length)
+        case TextType():
+            return st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=kind.length)
+        case RecordsType():
+            return st.lists(messages(kind.item), max_size=kind.maximum).map(tuple)
+    raise TypeError(kind)
+
+
+def messages(cls: type) -> st.SearchStrategy[Any]:
+    """Any message of a class."""
+    table = table_of(cls)
+    free = {field.name: values_of(field.kind) for field in table if not field.complement_of}
+    complements = {field.name: field.complement_of for field in table if field.complement_of}
+
+    def build(values: Mapping[str, Any]) -> Any:
+        turned = {name: values[original] ^ 0xFFFFFFFF for name, original in complements.items()}
+        return cls(**values, **turned)
+
+    return st.fixed_dictionaries(free).map(build)
