@@ -1,0 +1,61 @@
+"""`vpump send`: raw bytes to the line, and what came back."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import click
+
+from emulator.cli.connection import Target, failures, talks_to_pump, url_of
+from emulator.cli.decode import bytes_of_hex, explain
+from emulator.cli.errors import UsageFailure, json_requested
+from emulator.cli.quantities import DURATION, US_PER_S
+
+DEFAULT_WAIT_US = 500_000
+MAX_SENT_BYTES = 1 << 16
+MAX_RECEIVED_BYTES = 1 << 20
+
+
+@click.command(
+    epilog="\b\nExamples:\n  vpump send 00 02 10 07 01 01 ff ff ff ff 01 02 02 02 01 05 47 b8 45 42 00\n"
+    "  vpump send 0002100701… --wait 2s --json"
+)
+@click.argument("hex_words", metavar="HEX...", nargs=-1, required=True)
+@click.option(
+    "--wait", "wait_us", type=DURATION, default=DEFAULT_WAIT_US, metavar="DURATION", help="How long to listen (500ms)."
+)
+@talks_to_pump
+def send(target: Target, hex_words: tuple[str, ...], wait_us: int) -> None:
+    """Send raw bytes as they are: no greeting, no retry, no rules kept."""
+    data = bytes_of_hex(" ".join(hex_words))
+    if not data:
+        raise UsageFailure("HEX holds no bytes; write pairs of hex digits, such as 00 02 10.")
+    if len(data) > MAX_SENT_BYTES:
+        raise UsageFailure(f"HEX has {len(data)} bytes; at most {MAX_SENT_BYTES} are sent at once.")
+    received = _exchange(url_of(target), data, wait_us)
+    explained = explain(received)
+    if json_requested():
+        frames = [each.document() for each in explained]
+        click.echo(json.dumps({"sent": data.hex(), "received": received.hex(), "frames": frames}))
+        return
+    click.echo(f"sent      {data.hex(' ')}")
+    click.echo(f"received  {received.hex(' ') or 'nothing'}")
+    for each in explained:
+        click.echo(each.line())
+
+
+def _exchange(url: str, data: bytes, wait_us: int) -> bytes:
+    from emulator.programmer.link import open_line, read_some, write_all
+
+    received = bytearray()
+    with failures():
+        line = open_line(url)
+        try:
+            write_all(line, data, url)
+            end = time.monotonic() + wait_us / US_PER_S
+            while time.monotonic() < end and len(received) < MAX_RECEIVED_BYTES:
+                received += read_some(line, url)
+        finally:
+            line.close()
+    return bytes(received)

@@ -1,0 +1,96 @@
+"""Decode: every frame explained, everything else told why, whatever the input looks like."""
+
+import json
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emulator.cli import main
+from emulator.cli.decode import Explainer, bytes_of_hex, explain
+from emulator.cli.errors import UsageFailure
+
+HELLO = "00 02 10 07 01 01 ff ff ff ff 01 02 02 02 01 05 47 b8 45 42 00"
+STATUS = "00 08 10 07 01 02 ee ff c0 01 01 01 01 05 7f 1e 46 8a 00"
+REFUSED = "00 08 11 08 03 84 ee ff c0 01 01 02 08 03 34 ff 01 01 01 01 01 05 2c 17 16 bb 00"
+
+
+def decode(text: str | bytes, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["decode", *arguments], input=text)
+
+
+def test_the_specifications_frames() -> None:
+    hello, status, refused = explain(bytes_of_hex(HELLO + STATUS + REFUSED))
+    assert (hello.name, hello.direction, hello.fields) == ("HELLO", "request", {"major": 1, "minor": 0})
+    assert (status.name, status.txn, status.address) == ("STATUS", 7, 0x00C0FFEE)
+    assert refused.fields == {"nak": "auth_required", "field": 255, "element": 0, "detail": 0}
+    assert [each.offset for each in (hello, status, refused)] == [0, 21, 40]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HELLO,
+        HELLO.replace(" ", ""),
+        HELLO.upper().replace(" ", "\n"),
+        "0x" + HELLO.replace(" ", ", 0x"),
+        HELLO.replace(" ", ":"),
+        f"# a greeting\n{HELLO[:30]} // its first half\n{HELLO[30:]} ; and the rest",
+        "\\x" + HELLO.replace(" ", "\\x"),
+    ],
+)
+def test_hex_may_look_as_it_likes(text: str) -> None:
+    result = decode(text)
+    assert result.exit_code == 0
+    assert "HELLO" in result.stdout
+
+
+def test_raw_bytes_are_known_for_raw() -> None:
+    assert "STATUS" in decode(bytes.fromhex(STATUS)).stdout
+
+
+def test_json_is_a_document_per_line() -> None:
+    lines = decode(HELLO + STATUS, "--json").stdout.splitlines()
+    assert [json.loads(line)["name"] for line in lines] == ["HELLO", "STATUS"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (HELLO.replace("47", "48"), "CRC-32"),
+        ("00 05 11 00", "COBS"),
+        ("00 02 11 00", "shorter"),
+        (HELLO[:-3], "unfinished"),
+        ("00" + " 11" * 300, "without a delimiter"),
+    ],
+)
+def test_what_is_no_frame_is_told_why(text: str, said: str) -> None:
+    result = decode(text)
+    assert result.exit_code == 0
+    assert "rejected" in result.stdout
+    assert said in result.stdout
+
+
+@pytest.mark.parametrize("text", ["", "\n", "# nothing\n", "hello", "00 0g", "001"])
+def test_wrong_input_is_one_sentence(text: str) -> None:
+    result = decode(text)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("vpump: ")
+
+
+def test_wrong_hex_names_its_line() -> None:
+    with pytest.raises(UsageFailure, match="line 2: 'xyz'"):
+        bytes_of_hex("00\nxyz")
+
+
+@given(st.binary(max_size=400), st.integers(1, 50))
+def test_any_bytes_are_explained_however_they_arrive(data: bytes, size: int) -> None:
+    explainer = Explainer()
+    found = [each for start in range(0, len(data), size) for each in explainer.feed(data[start : start + size])]
+    found += explainer.rest()
+    assert found == explain(data)
+    for each in found:
+        assert data[each.offset : each.offset + len(each.raw)] == each.raw
+        assert each.line()
+        json.dumps(each.document())

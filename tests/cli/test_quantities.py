@@ -1,0 +1,134 @@
+"""Quantities: exact, with units, and back again."""
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emulator.cli.quantities import (
+    DURATION_UNITS_US,
+    MAX_DURATION_US,
+    MAX_RATE_NL_PER_DAY,
+    MAX_VOLUME_NL,
+    PER_DAY,
+    UNKNOWN_U32,
+    VOLUME_UNITS_NL,
+    QuantityError,
+    format_duration_us,
+    format_rate,
+    format_volume_nl,
+    parse_duration_us,
+    parse_rate_nl_per_day,
+    parse_volume_nl,
+)
+
+PARSERS: list[Callable[[str], int]] = [parse_volume_nl, parse_duration_us, parse_rate_nl_per_day]
+
+
+@given(st.integers(1, MAX_VOLUME_NL))
+def test_a_volume_that_was_printed_is_read_as_itself(volume_nl: int) -> None:
+    assert parse_volume_nl(format_volume_nl(volume_nl)) == volume_nl
+
+
+@given(st.integers(1, MAX_RATE_NL_PER_DAY))
+def test_a_rate_that_was_printed_is_read_as_itself(rate_nl_per_day: int) -> None:
+    assert parse_rate_nl_per_day(format_rate(rate_nl_per_day)) == rate_nl_per_day
+
+
+@given(st.integers(1, MAX_DURATION_US))
+def test_a_duration_that_was_printed_is_read_as_itself(duration_us: int) -> None:
+    assert parse_duration_us(format_duration_us(duration_us)) == duration_us
+
+
+@given(st.integers(1, 4_000), st.integers(0, 9), st.sampled_from(sorted(VOLUME_UNITS_NL)))
+def test_decimals_are_exact_or_refused(number: int, places: int, unit: str) -> None:
+    decimal = Decimal(number).scaleb(-places)
+    exact = decimal * VOLUME_UNITS_NL[unit]
+    text = f"{decimal:f}{unit}"
+    if exact == int(exact) and exact <= MAX_VOLUME_NL:
+        assert parse_volume_nl(text) == int(exact)
+    else:
+        with pytest.raises(QuantityError):
+            parse_volume_nl(text)
+
+
+@given(st.lists(st.sampled_from(sorted(DURATION_UNITS_US)), min_size=1, max_size=6, unique=True), st.data())
+def test_sums_of_durations(units: list[str], data: st.DataObject) -> None:
+    falling = sorted(units, key=lambda unit: -DURATION_UNITS_US[unit])
+    counts = [data.draw(st.integers(1, 40)) for _ in falling]
+    text = "".join(f"{count}{unit}" for count, unit in zip(counts, falling, strict=True))
+    wanted = sum(count * DURATION_UNITS_US[unit] for count, unit in zip(counts, falling, strict=True))
+    assert parse_duration_us(text) == wanted
+
+
+@pytest.mark.parametrize(("unit", "factor"), PER_DAY.items())
+def test_rates_by_every_time(unit: str, factor: int) -> None:
+    assert parse_rate_nl_per_day(f"20uL/{unit}") == 20_000 * factor
+
+
+@pytest.mark.parametrize(
+    "text", ["50uL", "50\N{MICRO SIGN}L", "50\N{GREEK SMALL LETTER MU}l", "0.05mL", "50000nL", "50 uL"]
+)
+def test_the_ways_to_write_a_volume(text: str) -> None:
+    assert parse_volume_nl(text) == 50_000
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("50", "no unit.*nL, uL or mL"),
+        ("0.5", "no unit"),
+        ("1e3", "no unit"),
+        ("0,5mL", "decimal point"),
+        ("1,000uL", "comma"),
+        ("-5uL", "above zero"),
+        ("0uL", "above zero"),
+        ("0.0005uL", "finer than 1 nL"),
+        ("5000mL", "at most 4294.967294 mL"),
+        ("nan", "not a number"),
+        ("nanuL", "not a number"),
+        ("infmL", "not a number"),
+        ("1e3uL", "not a number|not known"),
+        ("50ML", "'ML'"),
+        ("50L", "'L'"),
+        ("50s", "'s'"),
+        ("", "empty"),
+        ("1" * 100 + "uL", "too long"),
+        ("\N{FULLWIDTH DIGIT FIVE}uL", "not a number"),
+    ],
+)
+def test_what_is_no_volume_is_told_why(text: str, said: str) -> None:
+    with pytest.raises(QuantityError) as caught:
+        parse_volume_nl(text)
+    assert re.search(said, str(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("5", "no unit"),
+        ("5m", "'m'"),
+        ("12h1d", "larger ones first"),
+        ("1h1h", "larger ones first"),
+        ("1d5", "without a unit"),
+    ],
+)
+def test_what_is_no_duration_is_told_why(text: str, said: str) -> None:
+    with pytest.raises(QuantityError, match=said):
+        parse_duration_us(text)
+
+
+@given(st.text(max_size=80), st.sampled_from(PARSERS))
+def test_any_text_is_a_quantity_or_one_sentence(text: str, parse: Callable[[str], int]) -> None:
+    try:
+        value = parse(text)
+    except QuantityError:
+        return
+    assert value > 0
+
+
+def test_the_wires_unknown_is_no_number() -> None:
+    assert format_volume_nl(UNKNOWN_U32) == format_rate(UNKNOWN_U32) == "unknown"
