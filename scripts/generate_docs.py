@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from emulator.reference import PAGES
 from protocol.export import markdown
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -12,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Each document, and what makes its current text from its present one.
 DOCUMENTS: Mapping[str, Callable[[str], str]] = {
     "docs/protocol.md": markdown.refresh,
+    **{name: lambda _text, page=page: page() for name, page in PAGES.items()},
 }
 
 
@@ -22,7 +24,7 @@ def main() -> int:
     stale = []
     for name, current_text in DOCUMENTS.items():
         path = ROOT / name
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
         current = current_text(text)
         if current == text:
             continue

@@ -18,7 +18,7 @@ from emulator.inputs import CutPower, LineChange, RestorePower
 from emulator.programmer.book import Book
 from emulator.programmer.effects import Ask, Keep, LineLost, NoPump, Pause, Procedure, PumpRefused, Tell
 from emulator.programmer.ledger import Host
-from emulator.programmer.outcomes import Outcome, Taken, Unknown
+from emulator.programmer.outcomes import Outcome, Taken, Unknown, from_booked
 from emulator.programmer.rules import BolusOrder, NothingToCancel, Report, cancel, close, deliver_bolus, start, stop
 from emulator.vpump_wire import VpumpWire
 from firmware_model.memory import CutMode
@@ -223,11 +223,12 @@ class World:
             self.asks_again(host, volume_nl)
             self.run_to_end(host)
             told = self.told.get(volume_nl)
-            unfinished = [each.command for each in host.disk.unfinished if each.stage == "open"]
-            assert not unfinished, f"the host cannot say what became of {unfinished}"
             assert told is not None or not self.given[volume_nl], f"{volume_nl} nl was begun, and nobody was told"
-        self.wants_stop(host)
-        self.run_to_end(host)
+        for want in (self.wants_start, self.wants_start, self.wants_stop):
+            want(host)
+            self.run_to_end(host)
+        unfinished = [each.command for each in host.disk.unfinished if each.stage == "open"]
+        assert not unfinished, f"the host cannot say what became of {unfinished}"
 
     def _begin(self, host: Programmer, make: Any) -> None:
         if host.procedure is not None:
@@ -290,11 +291,18 @@ class World:
 
     def _keep(self, host: Programmer, book: Book) -> None:
         host.dies_at_keep -= 1
-        if host.dies_at_keep == 0:
-            if host.dies_after_keep:
-                host.disk = book
+        dies = host.dies_at_keep == 0
+        if not dies or host.dies_after_keep:
+            host.disk = book
+            self._note_told(book)
+        if dies:
             raise HostDied
-        host.disk = book
+
+    def _note_told(self, book: Book) -> None:
+        """An intention is closed in the book once the person has been told what became of it."""
+        for intention in book.intentions:
+            if intention.stage == "closed" and intention.outcome and intention.command.startswith("bolus"):
+                self.told[int(intention.command.split()[2])] = from_booked(intention.outcome)
 
     def _report(self, host: Programmer, report: Report) -> None:
         """The person reads the outcome, and the host closes its intention."""

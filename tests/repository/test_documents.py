@@ -1,0 +1,16 @@
+"""The pages that are made from the program's tables are what the program would make of them now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from emulator.reference import PAGES
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_a_generated_page_is_current(name: str) -> None:
+    assert (ROOT / name).read_text(encoding="utf-8") == PAGES[name](), "run scripts/docs"
