@@ -208,9 +208,17 @@ class Device:
         self._emit(lambda number, at_us: events.LineChanged(number=number, at_us=at_us, port=port, change=change.value))
         if line.open:
             self.wire.line_opened(port, now)
+            if not self.pump.powered:
+                self._silence_wire()
         else:
             self.wire.line_closed(port, now)
         self._drain()
+
+    def _silence_wire(self) -> None:
+        """A pump without power opens no session, and so none is told of; the next frame that it hears opens one."""
+        self.wire.power_lost()
+        while self.wire.next_session_change() is not None:
+            pass
 
     def _control(self, action: Action, now: int) -> None:
         match action:
@@ -238,6 +246,9 @@ class Device:
                     self.wire.power_lost()
                     self._emit_power("cut", write)
                 case PowerRestored():
+                    # What the pump had heard of a frame it has forgotten, and what came without power it never heard.
+                    for line in self._lines.values():
+                        line.requests.reset()
                     self._emit_power("restored", "")
         while (changed := self.wire.next_session_change()) is not None:
             self._emit_session(changed.port, "opened" if changed.opened else "ended", changed.reason)

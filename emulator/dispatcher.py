@@ -17,7 +17,7 @@ from firmware_model.commands import Command, Origin, Reason, Refusal
 from firmware_model.firmware import codes as model
 from firmware_model.firmware.event_log import LogRecord as ModelRecord
 from firmware_model.profile import Profile
-from firmware_model.quantities import US_PER_SECOND, ceil_div
+from firmware_model.quantities import US_PER_SECOND, ceil_div, whole_seconds
 from protocol.device_end import Request
 from protocol.fields import table_of
 from protocol.frame import MAJOR, MAX_PAYLOAD, MINOR
@@ -25,7 +25,7 @@ from protocol.messages import alarm, deliver, link, log, op, pump_time, read
 from protocol.messages import codes as wire
 from protocol.messages.log_records import DATA_OF, log_record
 from protocol.messages.operations import by_name
-from protocol.refusals import NO_FIELD, Nak, NakCode
+from protocol.refusals import NO_FIELD, REFUSALS, Nak, NakCode
 
 E = TypeVar("E", bound=IntEnum)
 
@@ -194,7 +194,7 @@ def _status(_request: Request, outcome: commands.StatusAnswer) -> object:
         alarms_raised=outcome.alarms_raised,
         alarms_unacknowledged=outcome.alarms_unacknowledged,
         therapy_rev=outcome.therapy_rev,
-        elapsed_s=outcome.elapsed_us // US_PER_SECOND,
+        elapsed_s=whole_seconds(outcome.elapsed_us),
         base_rate_nl_per_day=outcome.base_rate_nl_per_day,
         programmed_rate_nl_per_day=outcome.programmed_rate_nl_per_day,
         reservoir_nl=outcome.reservoir_nl,
@@ -227,7 +227,7 @@ def _limits(_request: Request, outcome: commands.LimitsAnswer) -> object:
 
 def _time(_request: Request, outcome: commands.TimeAnswer) -> object:
     return pump_time.TimeReadAnswer(
-        elapsed_s=outcome.elapsed_us // US_PER_SECOND, rtc_unix_s=outcome.rtc_unix_s, offset_min=outcome.offset_min
+        elapsed_s=whole_seconds(outcome.elapsed_us), rtc_unix_s=outcome.rtc_unix_s, offset_min=outcome.offset_min
     )
 
 
@@ -346,10 +346,11 @@ ANSWERS: Final[Mapping[type, Callable[[Request, Any], object]]] = MappingProxyTy
 
 
 def nak_of(request: Request, refusal: Refusal) -> Nak:
-    """The NAK for a refusal: its code, the index of the field in the request's table, element and limit."""
+    """The NAK for a refusal: its code, the field's index in the request's table, and a detail if the code names one."""
     names = [field.name for field in table_of(type(request.message))]
     field = names.index(refusal.field) if refusal.field in names else NO_FIELD
-    return Nak(NAKS[refusal.reason], field, refusal.element, refusal.detail)
+    code = NAKS[refusal.reason]
+    return Nak(code, field, refusal.element, refusal.detail if REFUSALS[code].detail else 0)
 
 
 def firmware_hash(profile: Profile) -> bytes:

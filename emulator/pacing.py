@@ -51,6 +51,11 @@ class Pacer:
         self._anchor_us = Fraction(now_us)
 
     @property
+    def session_open(self) -> bool:
+        """Whether the speed of a session holds."""
+        return self._session_open
+
+    @property
     def current_speed(self) -> Fraction:
         """The speed that holds now."""
         return self.session_speed if self._session_open else self.speed

@@ -317,7 +317,11 @@ class Serving:
             for observer in tuple(self._observers):
                 observer(event)
         wall_ns = self._wall_ns()
-        self.pacer.set_session_open(self.device.session_open, wall_ns)
+        if self.device.session_open is not self.pacer.session_open:
+            # From the instant of the input on, not from the end of the work on it: at a high speed that is hours later,
+            # and the session would have ended by its silence.
+            self.pacer.hold_back(self.device.now_us, wall_ns)
+            self.pacer.set_session_open(self.device.session_open, wall_ns)
         self._set_timer(wall_ns)
 
     def _set_timer(self, wall_ns: int) -> None:

@@ -15,6 +15,8 @@ from typing import Any
 
 MOST_EXTENDS = 8
 """How long a chain of `extends` may be."""
+LONGEST_NAME = 16
+"""Characters of a profile's name, which goes into an answer on the wire."""
 U32 = 0xFFFF_FFFE
 
 
@@ -93,7 +95,8 @@ class LogModel:
     """The ring of the event log."""
 
     pages: int = number("pages", 3, 4_096, "erasable pages of the ring")
-    records_per_page: int = number("records", 1, 64, "records in a page")
+    # All pages but one must hold the three records of one commit: empty reservoir, stop, end of the bolus.
+    records_per_page: int = number("records", 2, 64, "records in a page")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,11 @@ def parse_profile(name: str, content: str, find: Callable[[str], str | None]) ->
 
     Raises ProfileError.
     """
+    if not 1 <= len(name) <= LONGEST_NAME or not name.isascii() or not name.isprintable():
+        raise ProfileError(
+            f"profile {name!r}: its name must be printable ASCII of 1 to {LONGEST_NAME} characters, "
+            "for it is told to programmers"
+        )
     merged: dict[str, tuple[object, Source, str]] = {}
     texts = _chain(name, content, find)
     for origin, origin_text, document in reversed(texts):
@@ -183,9 +191,17 @@ def parse_profile(name: str, content: str, find: Callable[[str], str | None]) ->
     for lesser, greater in ORDERED:
         low, high = merged[lesser][0], merged[greater][0]
         if isinstance(low, int) and isinstance(high, int) and low > high:
-            raise ProfileError(f"{merged[lesser][2]}: {lesser} is {low}, but at most {high} is allowed ({greater})")
+            # The profile itself is at fault, not one that it extends.
+            if lesser in _said(texts[0][2]):
+                raise ProfileError(f"{merged[lesser][2]}: {lesser} is {low}, but at most {high} is allowed ({greater})")
+            raise ProfileError(f"{merged[greater][2]}: {greater} is {high}, but at least {low} is allowed ({lesser})")
     sources = {key: source for key, (_, source, _) in sorted(merged.items())}
     return Profile(name=name, sources=MappingProxyType(sources), **sections)  # type: ignore[arg-type]
+
+
+def _said(document: Mapping[str, Mapping[str, object]]) -> set[str]:
+    """The parameters that a document itself gives."""
+    return {f"{section}.{key}" for section, entries in document.items() for key in entries}
 
 
 def _chain(name: str, content: str, find: Callable[[str], str | None]) -> list[tuple[str, str, dict[str, Any]]]:

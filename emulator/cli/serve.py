@@ -318,7 +318,7 @@ def _build_device(options: _Options) -> Device:
     try:
         return build_device(options.profile, options.seed, options.serial_number)
     except ProfileError as error:
-        raise UsageFailure(str(error)) from error
+        raise UsageFailure(f"{error}.") from error
 
 
 def _read_faults(texts: Sequence[str], device: Device) -> list[ArmFault]:
@@ -330,7 +330,7 @@ def _read_faults(texts: Sequence[str], device: Device) -> list[ArmFault]:
     try:
         return [ArmFault(parse_fault(text, device.fault_names)) for text in texts]
     except FaultSyntaxError as error:
-        raise UsageFailure(f"--fault: {error}") from error
+        raise UsageFailure(f"--fault: {error}.") from error
 
 
 def _open_ports(specs: Sequence[PortSpec], stack: contextlib.AsyncExitStack) -> list[Port]:

@@ -81,10 +81,11 @@ def parse_fault(text: str, names: Sequence[str]) -> FaultSpec:
     directions = [known.value for known in Direction]
     if direction not in directions:
         raise FaultSyntaxError(_unknown(text, "direction", direction, directions))
-    if name != ANY and name.upper() not in names:
+    operation = ANY if name.lower() == ANY else name.upper()
+    if operation != ANY and operation not in names:
         raise FaultSyntaxError(_unknown(text, "operation", name, [*names, ANY]))
     values = _parameters(text, rest)
-    return FaultSpec(verb, Direction(direction), name if name == ANY else name.upper(), values["nth"], values["count"])
+    return FaultSpec(verb, Direction(direction), operation, values["nth"], values["count"])
 
 
 def _parameters(text: str, words: Sequence[str]) -> dict[str, int]:
@@ -98,10 +99,11 @@ def _parameters(text: str, words: Sequence[str]) -> dict[str, int]:
         if key in seen:
             raise FaultSyntaxError(f"fault {text!r}: {key} is given twice")
         maximum = known[key].maximum
-        if not (value.isascii() and value.isdecimal()) or not 1 <= int(value[: len(str(maximum)) + 1]) <= maximum:
+        digits = value.lstrip("0") if value.isascii() and value.isdecimal() else ""
+        if not digits or len(digits) > len(str(maximum)) or int(digits) > maximum:
             raise FaultSyntaxError(f"fault {text!r}: {key} is {value!r}, but allowed is a number from 1 to {maximum}")
         seen.add(key)
-        values[key] = int(value)
+        values[key] = int(digits)
     return values
 
 

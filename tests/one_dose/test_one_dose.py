@@ -92,6 +92,29 @@ class OneDose(RuleBasedStateMachine):
         for _ in range(times):
             self.world.turn(self.host(which), request, answer)
 
+    @rule(which=WHICH, times=st.integers(1, 6), order=st.permutations(range(6)))
+    def execute_comes_late(self, which: int, times: int, order: list[int]) -> None:
+        """Copies of EXECUTE are held back until the host has made up its mind; then they arrive, in any order."""
+        host = self.host(which)
+        self.world.run_to_execute(host)
+        for _ in range(times):
+            self.world.turn(host, Fate.HELD_BACK, Fate.ARRIVES)
+        if self.world.device.has_power:
+            self.world.run_to_end(host)
+        for index in order[:times]:
+            self.world.deliver_belated(host, index)
+
+    @rule(which=WHICH, request=FATES, answer=ANSWER_FATES)
+    def the_other_takes_the_place_at_execute(self, which: int, request: Fate, answer: Fate) -> None:
+        """Between EXECUTE and its retry the other host opens its line, and this one's session is gone."""
+        host, other = self.host(which), self.host(1 - which)
+        self.world.run_to_execute(host)
+        self.world.turn(host, request, answer)
+        self.world.kill(other, frame_arrives=False)
+        self.world.wants_bolus(other)
+        if self.world.device.has_power:
+            self.world.run_to_end(host)
+
     @rule(which=WHICH, arrives=st.booleans())
     def host_dies_at_execute(self, which: int, arrives: bool) -> None:
         self.world.run_to_execute(self.host(which))
