@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, IntFlag
+from typing import Any
 
 from protocol.fields import FormatError, decode, table_of
-from protocol.frame import Flag, Frame, FrameError, parse_body
+from protocol.frame import MAJOR, Flag, Frame, FrameError, parse_body
 from protocol.framing import LineFault
 from protocol.messages.log import LogRecord
 from protocol.messages.log_records import data_of
@@ -26,48 +27,69 @@ FAULT_WORDS = {
 """Why bytes were dropped in silence, for people."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
-    """A good frame in words. `answer`: which way it goes. `problem`: why its payload is not what it should be."""
+    """A good frame in words.
+
+    direction   request, answer or event
+    effect      link, read, therapy or alarm; empty for an operation that this version does not know
+    message     the decoded request or granted answer; None where there is none to be had
+    nak         the refusal that an answer is
+    problem     why the payload is not what it should be, or cannot be read; empty when it is well
+    """
 
     name: str
-    answer: bool
+    direction: str
     effect: str
     frame: Frame
-    verdict: str
-    fields: tuple[tuple[str, str], ...]
+    message: object | None = None
+    nak: Nak | None = None
     problem: str = ""
 
     @property
     def summary(self) -> str:
-        """One line: txn, verdict, fields."""
+        """One line: txn, verdict, fields, in the wire's own units."""
         retry = " RETRY" if Flag.RETRY in self.frame.flags else ""
-        words = [f"txn={self.frame.txn}{retry}", self.verdict, *(f"{name}={value}" for name, value in self.fields)]
-        return " ".join([word for word in words if word] + ([f"({self.problem})"] if self.problem else []))
+        words = [f"txn={self.frame.txn}{retry}"]
+        if self.nak is not None:
+            words += _nak_words(self.frame.opcode, self.nak)
+        elif self.message is not None:
+            words += ["OK"] if self.direction == "answer" else []
+            words += [f"{name}={value}" for name, value in field_words(self.message)]
+        else:
+            words += [f"payload={self.frame.payload.hex()}"] if self.frame.payload else []
+        return " ".join(words + ([f"({self.problem})"] if self.problem else []))
 
 
 def explain(body: bytes) -> Explained:
     """The words for a body (header to tag). Raises FrameError when it is no frame."""
     frame = parse_body(body)
-    answer = Flag.RESP in frame.flags
     operation = by_opcode.get(frame.opcode)
-    name = operation.name if operation else f"{frame.opcode:04X}"
-    effect = operation.effect.value if operation else ""
-    payload, verdict = frame.payload, ""
-    message_class = operation.request if operation else None
+    direction = "event" if Flag.EVENT in frame.flags else "answer" if Flag.RESP in frame.flags else "request"
+    known = Explained(
+        name=operation.name if operation else f"{frame.opcode:04X}",
+        direction=direction,
+        effect=operation.effect.value if operation else "",
+        frame=frame,
+    )
     if Flag.SECURED in frame.flags:
-        return Explained(name, answer, effect, frame, "", (), "secured")
-    if answer:
-        if payload[:1] != bytes((OK,)):
-            return _refused(name, effect, frame)
-        payload, verdict, message_class = payload[1:], "OK", operation.answer if operation else None
-    if message_class is None:
-        return Explained(name, answer, effect, frame, verdict, (("payload", payload.hex()),), "unknown operation")
+        return replace(known, problem=f"secured, session {frame.session_id:04X}")
+    if frame.major != MAJOR:
+        return replace(known, problem=f"major version {frame.major}, not {MAJOR}")
+    payload = frame.payload
+    if direction == "answer":
+        if not payload:
+            return replace(known, problem="an answer without its result byte")
+        if payload[0] != OK:
+            return _refused(known)
+        payload = payload[1:]
+    if operation is None or direction == "event":
+        return replace(known, problem=f"unknown {'event' if direction == 'event' else 'operation'}")
+    message_class: type[Any] = operation.answer if direction == "answer" else operation.request
     try:
-        message: object = decode(message_class, payload)
+        return replace(known, message=decode(message_class, payload))
     except FormatError as error:
-        return Explained(name, answer, effect, frame, verdict, (("payload", payload.hex()),), error.reason)
-    return Explained(name, answer, effect, frame, verdict, field_words(message))
+        return replace(known, problem=f"no {message_class.__name__}: {error.reason}")
 
 
 def reject_words(fault: LineFault | None, body: bytes | None) -> str:
@@ -88,20 +110,22 @@ def field_words(message: object) -> tuple[tuple[str, str], ...]:
     return tuple((row.name, _word(getattr(message, row.name))) for row in table_of(type(message)))
 
 
-def _refused(name: str, effect: str, frame: Frame) -> Explained:
+def _refused(known: Explained) -> Explained:
     try:
-        nak = Nak.decode(frame.payload)
-    except (FormatError, ValueError) as error:
-        return Explained(name, True, effect, frame, "NAK", (("payload", frame.payload.hex()),), str(error))
-    operation = by_opcode.get(frame.opcode)
+        return replace(known, nak=Nak.decode(known.frame.payload))
+    except ValueError as error:
+        return replace(known, problem=f"no known NAK: {error}")
+
+
+def _nak_words(opcode: int, nak: Nak) -> list[str]:
+    """A refusal, the name of the field that it is about, and what it names."""
+    operation = by_opcode.get(opcode)
     table = table_of(operation.request) if operation else ()
-    fields = [("detail", str(nak.detail))] if nak.detail else []
+    words = [f"NAK {nak.code:02X} {nak.code.name}: {REFUSALS[nak.code].meaning};"]
     if nak.field != NO_FIELD:
-        fields.insert(0, ("field", table[nak.field].name if nak.field < len(table) else str(nak.field)))
-    if nak.element:
-        fields.append(("element", str(nak.element)))
-    verdict = f"NAK {nak.code:02X} {nak.code.name}: {REFUSALS[nak.code].meaning};"
-    return Explained(name, True, effect, frame, verdict, tuple(fields))
+        words.append(f"field={table[nak.field].name if nak.field < len(table) else nak.field}")
+    words += [f"detail={nak.detail}"] if nak.detail else []
+    return words + ([f"element={nak.element}"] if nak.element else [])
 
 
 def _word(value: object) -> str:

@@ -12,29 +12,17 @@ from typing import Any
 
 import click
 
+import protocol.explain
 from emulator.cli.connection import json_option
 from emulator.cli.errors import UsageFailure, json_requested
 from emulator.cli.wording import document_of, summary_of, summary_of_nak
-from protocol.fields import FormatError
-from protocol.fields import decode as decode_payload
-from protocol.frame import MAJOR, Flag, Frame, FrameError, parse_body
-from protocol.framing import LineFault, Piece, StreamReader
-from protocol.messages.operations import by_opcode
-from protocol.refusals import OK, Nak
+from protocol.explain import explain as explain_body
+from protocol.explain import reject_words
+from protocol.frame import Flag
+from protocol.framing import Piece, StreamReader
 
 MAX_INPUT_BYTES = 64 << 20
 READ_BYTES = 1 << 16
-
-_FAULT_TEXT = {
-    LineFault.COBS: "the COBS coding is broken",
-    LineFault.CRC: "the CRC-32 does not match",
-    LineFault.SHORT: "shorter than a header and its CRC",
-    LineFault.LENGTH: "the length is not the header's",
-    LineFault.FLAGS: "the flags contradict each other or the opcode",
-    LineFault.OVERSIZE: "255 bytes without a delimiter",
-    LineFault.VERSION: "another major version",
-    LineFault.ADDRESS: "another address",
-}
 
 _COMMENT = re.compile(r"(?:#|//|;).*")
 _PREFIX = re.compile(r"0[xX]|\\x")
@@ -115,61 +103,39 @@ class Explainer:
 
 
 def _explain_piece(offset: int, piece: Piece) -> Explained:
-    if piece.body is None:
-        reason = _FAULT_TEXT[piece.fault] if piece.fault is not None else "no frame"
-        return Explained(offset, piece.raw, rejected=reason)
-    try:
-        frame = parse_body(piece.body)
-    except FrameError as error:
-        return Explained(offset, piece.raw, rejected=_FAULT_TEXT[error.fault])
-    name, summary, fields, rejected = _explain_frame(frame)
+    rejected = reject_words(piece.fault, piece.body)
+    if rejected or piece.body is None:
+        return Explained(offset, piece.raw, rejected=rejected)
+    told = explain_body(piece.body)
+    # A secured frame is a good one; what is in it, only its keys tell.
+    secured = Flag.SECURED in told.frame.flags
     return Explained(
         offset=offset,
         raw=piece.raw,
-        name=name,
-        direction="event" if Flag.EVENT in frame.flags else "answer" if Flag.RESP in frame.flags else "request",
-        retry=Flag.RETRY in frame.flags,
-        txn=frame.txn,
-        address=frame.address,
-        summary=summary,
-        fields=fields,
-        rejected=rejected,
+        name=told.name,
+        direction=told.direction,
+        retry=Flag.RETRY in told.frame.flags,
+        txn=told.frame.txn,
+        address=told.frame.address,
+        summary=told.problem if secured else _summary(told),
+        fields=_fields(told),
+        rejected="" if secured else told.problem,
     )
 
 
-def _explain_frame(frame: Frame) -> tuple[str, str, dict[str, Any] | None, str]:
-    """Name, summary, fields, and why it is no good message."""
-    operation = by_opcode.get(frame.opcode)
-    name = operation.name if operation is not None else f"{frame.opcode:04X}"
-    payload = frame.payload
-    if frame.major != MAJOR:
-        return name, "", None, f"major version {frame.major}, not {MAJOR}"
-    if Flag.SECURED in frame.flags:
-        return name, f"secured, session {frame.session_id:04X}, {len(payload)} bytes enciphered", None, ""
-    if Flag.RESP in frame.flags:
-        if not payload:
-            return name, "", None, "an answer without its result byte"
-        if payload[0] != OK:
-            return name, *_explain_nak(payload)
-        payload = payload[1:]
-    if operation is None:
-        return name, f"unknown operation, payload {payload.hex(' ')}", None, ""
-    message_class: type[Any] = operation.answer if Flag.RESP in frame.flags else operation.request
-    try:
-        message: Any = decode_payload(message_class, payload)
-    except FormatError as error:
-        return name, "", None, f"no {message_class.__name__}: {error.reason}"
-    told = summary_of(message)
-    return name, f"OK {told}".strip() if Flag.RESP in frame.flags else told, document_of(message), ""
+def _summary(told: protocol.explain.Explained) -> str:
+    if told.nak is not None:
+        return summary_of_nak(told.nak)
+    if told.message is None:
+        return ""
+    return f"OK {summary_of(told.message)}".strip() if told.direction == "answer" else summary_of(told.message)
 
 
-def _explain_nak(payload: bytes) -> tuple[str, dict[str, Any] | None, str]:
-    try:
-        nak = Nak.decode(payload)
-    except ValueError:
-        return "", None, f"no known NAK: {payload.hex(' ')}"
-    document = {"nak": nak.code.name.lower(), "field": nak.field, "element": nak.element, "detail": nak.detail}
-    return summary_of_nak(nak), document, ""
+def _fields(told: protocol.explain.Explained) -> dict[str, Any] | None:
+    if told.nak is not None:
+        nak = told.nak
+        return {"nak": nak.code.name.lower(), "field": nak.field, "element": nak.element, "detail": nak.detail}
+    return None if told.message is None else document_of(told.message)
 
 
 def bytes_of_hex(text: str) -> bytes:

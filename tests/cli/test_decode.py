@@ -58,7 +58,7 @@ def test_json_is_a_document_per_line() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (HELLO.replace("47", "48"), "CRC-32"),
+        (HELLO.replace("47", "48"), "wrong CRC"),
         ("00 05 11 00", "COBS"),
         ("00 02 11 00", "shorter"),
         (HELLO[:-3], "unfinished"),
