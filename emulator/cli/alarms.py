@@ -39,16 +39,16 @@ def list_command(target: Target) -> None:
         click.echo("\n".join(aligned([_HEADINGS, *(_row(entry) for entry in alarms)])))
 
 
-@alarm.command("ack", epilog="\b\nExamples:\n  vpump alarm ack 3\n  vpump alarm ack --all")
+@alarm.command("ack", epilog="\b\nExamples:\n  vpump alarm ack\n  vpump alarm ack 3\n  vpump alarm ack --all")
 @click.argument("instance", type=click.IntRange(1, MAX_INSTANCE), required=False)
 @click.option("--all", "every", is_flag=True, help="Every alarm that is not acknowledged yet.")
 @talks_to_pump
 def acknowledge(target: Target, instance: int | None, every: bool) -> None:
-    """Say that a person has seen alarm INSTANCE."""
-    if (instance is None) != every:
-        raise UsageFailure("name one INSTANCE (see 'vpump alarm list'), or --all.")
+    """Say that a person has seen alarm INSTANCE; without one, the only alarm that waits for it."""
+    if instance is not None and every:
+        raise UsageFailure("name one INSTANCE (see 'vpump alarm list'), or --all, not both.")
     with open_link(target) as link:
-        answers = run(_acknowledge(instance), LineHands(link))
+        answers = run(_acknowledge(instance, every=every), LineHands(link))
     if json_requested():
         click.echo(json.dumps([document_of(answer) for answer in answers]))
     elif not answers:
@@ -58,11 +58,14 @@ def acknowledge(target: Target, instance: int | None, every: bool) -> None:
             click.echo(f"alarm {answer.instance} is {answer.state.name.lower()}.")
 
 
-def _acknowledge(instance: int | None) -> Procedure[list[AlarmAckAnswer]]:
+def _acknowledge(instance: int | None, *, every: bool) -> Procedure[list[AlarmAckAnswer]]:
     instances = [instance] if instance is not None else []
     if instance is None:
         alarms = yield from read_alarms()
         instances = [entry.instance for entry in alarms if entry.state == AlarmState.RAISED]
+        if len(instances) > 1 and not every:
+            waiting = ", ".join(map(str, instances))
+            raise UsageFailure(f"alarms {waiting} wait for it; name one INSTANCE, or --all.")
     answers = []
     for each in instances:
         answers.append((yield from read(AlarmAckRequest(instance=each), AlarmAckAnswer)))

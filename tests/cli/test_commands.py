@@ -210,7 +210,11 @@ def test_alarms(desk: Desk) -> None:
     (alarm, *_) = desk.document("alarm", "list")
     assert (alarm["type"], alarm["state"]) == ("low_reservoir", "raised")
     assert "low reservoir" in desk.vpump("alarm", "list").stdout
+    undecided = desk.vpump("alarm", "ack")
+    assert undecided.exit_code == 2
+    assert "alarms 1, 2 wait for it; name one INSTANCE, or --all." in undecided.stderr
     assert "acknowledged" in desk.vpump("alarm", "ack", str(alarm["instance"])).stdout
+    assert desk.vpump("alarm", "ack").stdout == "alarm 2 is acknowledged.\n"
     assert desk.document("alarm", "ack", "999", status=1)["code"] == "no_such_alarm"
     assert "alarms:" in desk.vpump("interrogate").stdout
     assert isinstance(desk.document("alarm", "ack", "--all"), list)

@@ -82,7 +82,6 @@ def test_help_lists_the_commands_in_their_order_without_loading_them() -> None:
         (["bolus", "50uL", "--kind", "large"], "single"),
         (["bolus", "50uL", "--frobnicate"], "--frobnicate"),
         (["nonsense"], "nonsense"),
-        (["alarm", "ack"], "--all"),
         (["alarm", "ack", "3", "--all"], "--all"),
         (["op", "--book-unknown"], "ID"),
         (["op", "seven"], "seven"),
