@@ -32,14 +32,14 @@ def shipped_profiles() -> tuple[str, ...]:
 
 def load_profile(name_or_file: str) -> Profile:
     """The profile of a shipped name, or of a file. Raises ProfileError with one sentence."""
-    shipped = _shipped_text(name_or_file)
+    shipped = shipped_text(name_or_file)
     if shipped is not None:
-        return parse_profile(name_or_file, shipped, _shipped_text)
+        return parse_profile(name_or_file, shipped, shipped_text)
     path = Path(name_or_file)
     if path.suffix != ".toml" and not path.exists():
         names = ", ".join(shipped_profiles())
         raise ProfileError(f"profile {name_or_file!r} is neither a file nor one of {names}")
-    return parse_profile(path.stem, _file_text(path), _shipped_text)
+    return parse_profile(path.stem, _file_text(path), shipped_text)
 
 
 def build_device(profile: str, seed: int, serial_number: int, *, insecure: bool = True) -> Device:
@@ -49,7 +49,8 @@ def build_device(profile: str, seed: int, serial_number: int, *, insecure: bool 
     return Device(pump, VpumpWire(loaded, serial_number, insecure=insecure))
 
 
-def _shipped_text(name: str) -> str | None:
+def shipped_text(name: str) -> str | None:
+    """The text of a shipped profile, None for a name that is none."""
     if name not in shipped_profiles():
         return None
     return (resources.files("firmware_model") / "profiles" / f"{name}.toml").read_text(encoding="utf-8")

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import ClassVar, get_args
 
+from emulator.wire import LazyText
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Happening:
@@ -30,6 +32,8 @@ class _Happening:
                 value = value.hex()
             elif isinstance(value, Mapping):
                 value = dict(value)
+            elif isinstance(value, LazyText):
+                value = str(value)
             document[described.name] = value
         return document
 
@@ -66,7 +70,7 @@ class FrameSeen(_Happening):
     direction: str = field(metadata=_meaning("request (to the pump) or answer (from it)"))
     name: str = field(metadata=_meaning("name of the operation, as faults name it"))
     effect: str = field(metadata=_meaning("what it is about: link, read, therapy, alarm; empty when unknown"))
-    summary: str = field(metadata=_meaning("its fields, for people"))
+    summary: str | LazyText = field(metadata=_meaning("its fields, for people"))
     raw: bytes = field(metadata=_meaning("the bytes on the wire"))
 
 

@@ -115,7 +115,9 @@ def _first_line(described: type) -> str:
 
 
 def _type_word(declared: Any) -> str:
-    return {"int": "integer", "str": "text", "bytes": "hex"}.get(str(declared), "object of integers")
+    return {"int": "integer", "str": "text", "bytes": "hex", "str | LazyText": "text"}.get(
+        str(declared), "object of integers"
+    )
 
 
 def _allowed(metadata: Mapping[str, Any]) -> str:

@@ -57,7 +57,7 @@ def _describe(event: Event) -> tuple[str, str]:
     match event:
         case FrameSeen():
             arrow, shade = ("->", _CYAN) if event.direction == "request" else ("<-", _GREEN)
-            return _join(f"port {event.port}", arrow, event.name, event.summary, _raw(event.raw)), shade
+            return _join(f"port {event.port}", arrow, event.name, str(event.summary), _raw(event.raw)), shade
         case BytesRejected():
             return _join(f"port {event.port}", "->", f"rejected: {event.reason}", _raw(event.raw, RAW_LIMIT)), _RED
         case LineChanged():

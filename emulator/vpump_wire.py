@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from emulator import dispatcher
-from emulator.wire import Direction, FrameCutter, ModelRequest, SessionChange, WireFrame
+from emulator.wire import Direction, FrameCutter, LazyText, ModelRequest, SessionChange, WireFrame
 from firmware_model.commands import Refusal, Reply
 from firmware_model.profile import Profile
 from protocol.device_end import DeviceEnd, Request, SessionEnded, SessionOpened
-from protocol.explain import FAULT_WORDS, explain, reject_words
+from protocol.explain import FAULT_WORDS, explain, name_of, reject_words
 from protocol.framing import Piece, StreamReader
 from protocol.messages.link import HelloRequest, LinkStatsRequest
 from protocol.messages.operations import OPERATIONS
@@ -45,8 +45,9 @@ def classify(piece: Piece, direction: Direction) -> VpumpFrame:
     rejected = reject_words(piece.fault, piece.body)
     if rejected or piece.body is None:
         return VpumpFrame(piece.raw, direction, rejected=rejected, silent=not rejected, piece=piece)
-    words = explain(piece.body)
-    return VpumpFrame(piece.raw, direction, words.name, words.effect, words.summary, piece=piece)
+    body = piece.body
+    name, effect = name_of(body)
+    return VpumpFrame(piece.raw, direction, name, effect, LazyText(lambda: explain(body).summary), piece=piece)
 
 
 class VpumpWire:

@@ -6,6 +6,7 @@ implements `WireProtocol`; nothing else in emulator/ imports a protocol by name,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -18,6 +19,27 @@ class Direction(Enum):
 
     REQUEST = "request"
     ANSWER = "answer"
+
+
+class LazyText:
+    """Words that are made when somebody reads them: most frames pass by unread."""
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[], str]) -> None:
+        self._make = make
+
+    def __str__(self) -> str:
+        return self._make()
+
+    def __repr__(self) -> str:
+        return repr(str(self))
+
+    def __eq__(self, other: object) -> bool:
+        return str(self) == str(other) if isinstance(other, str | LazyText) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(str(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +57,7 @@ class WireFrame:
     direction: Direction
     name: str = ""
     effect: str = ""
-    summary: str = ""
+    summary: str | LazyText = ""
     rejected: str = ""
     silent: bool = False
 

@@ -61,17 +61,18 @@ class Explained:
         return " ".join(words + ([f"({self.problem})"] if self.problem else []))
 
 
+def name_of(body: bytes) -> tuple[str, str]:
+    """The name and the effect of a body's operation, without a look at its payload. Raises FrameError."""
+    return _named(parse_body(body))
+
+
 def explain(body: bytes) -> Explained:
     """The words for a body (header to tag). Raises FrameError when it is no frame."""
     frame = parse_body(body)
-    operation = by_opcode.get(frame.opcode)
+    name, effect = _named(frame)
     direction = "event" if Flag.EVENT in frame.flags else "answer" if Flag.RESP in frame.flags else "request"
-    known = Explained(
-        name=operation.name if operation else f"{frame.opcode:04X}",
-        direction=direction,
-        effect=operation.effect.value if operation else "",
-        frame=frame,
-    )
+    known = Explained(name=name, direction=direction, effect=effect, frame=frame)
+    operation = by_opcode.get(frame.opcode)
     if Flag.SECURED in frame.flags:
         return replace(known, problem=f"secured, session {frame.session_id:04X}")
     if frame.major != MAJOR:
@@ -108,6 +109,12 @@ def reject_words(fault: LineFault | None, body: bytes | None) -> str:
 def field_words(message: object) -> tuple[tuple[str, str], ...]:
     """Names and values of a message's fields, for people."""
     return tuple((row.name, _word(getattr(message, row.name))) for row in table_of(type(message)))
+
+
+def _named(frame: Frame) -> tuple[str, str]:
+    """An operation that this version does not know is named by its number, and of unknown effect."""
+    operation = by_opcode.get(frame.opcode)
+    return (operation.name, operation.effect.value) if operation else (f"{frame.opcode:04X}", "")
 
 
 def _refused(known: Explained) -> Explained:

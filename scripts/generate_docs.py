@@ -10,10 +10,16 @@ from protocol.export import markdown
 
 ROOT = Path(__file__).resolve().parent.parent
 
+
+def _whole(page: Callable[[], str]) -> Callable[[str], str]:
+    """A page that is generated from its first line to its last."""
+    return lambda _present: page()
+
+
 # Each document, and what makes its current text from its present one.
 DOCUMENTS: Mapping[str, Callable[[str], str]] = {
     "docs/protocol.md": markdown.refresh,
-    **{name: lambda _text, page=page: page() for name, page in PAGES.items()},
+    **{name: _whole(page) for name, page in PAGES.items()},
 }
 
 

@@ -23,7 +23,7 @@ from firmware_model.firmware.codes import (
 )
 from firmware_model.firmware.core import Firmware, LogDraft
 from firmware_model.firmware.event_log import LogType
-from firmware_model.quantities import US_PER_SECOND, ceil_div
+from firmware_model.quantities import ceil_div, whole_seconds
 
 
 def active(firmware: Firmware, kind: AlarmType) -> Alarm | None:
@@ -121,7 +121,7 @@ def _raised(firmware: Firmware, kind: AlarmType) -> tuple[LogDraft, Alarm]:
         type=kind,
         critical=kind in CRITICAL_ALARMS,
         state=AlarmState.RAISED,
-        elapsed_s=firmware.elapsed_us // US_PER_SECOND,
+        elapsed_s=whole_seconds(firmware.elapsed_us),
         steps=firmware.steps_total,
         rate_nl_per_day=firmware.flow.base.gain,
         reservoir_nl=firmware.reservoir_nl,

@@ -38,6 +38,10 @@ def prepare(firmware: Firmware, command: PrepareBolus) -> PreparedBolus | Refusa
     steps = command.volume_nl // firmware.profile.motor.step_volume_nl
     if steps == 0:
         return Refusal(Reason.NOT_QUANTIZABLE, "volume_nl", detail=firmware.profile.motor.step_volume_nl)
+    # What is leased must be admitted when it is executed, and rounding down may have brought it below the minimum.
+    refusal = _check_limits(firmware, steps * firmware.profile.motor.step_volume_nl, command.duration_s)
+    if refusal is not None:
+        return refusal
     lease = Lease(
         bolus_id=firmware.record.next_bolus_id,
         session=command.origin.session,

@@ -23,10 +23,12 @@ from firmware_model.firmware.ledger import Ledger, empty_ledger
 from firmware_model.firmware.record import BolusRecord, ControlRecord, pack_record, record_bytes, unpack_record
 from firmware_model.memory import Journal, Memory
 from firmware_model.profile import Profile
-from firmware_model.quantities import US_PER_SECOND
+from firmware_model.quantities import HIGHEST_U32, US_PER_SECOND, whole_seconds
 
 ELAPSED_JOURNAL_US = 60 * US_PER_SECOND
 """How often the elapsed time is journalled."""
+HIGHEST_BOOT = 0xFFFF
+"""Where the number of boots stays, which is one of 16 bits."""
 NO_EPOCH = 0
 """The log epoch of a pump whose memory is lost: never that of a readable log."""
 
@@ -91,7 +93,7 @@ class Firmware:
     @property
     def rtc_unix_s(self) -> int:
         """The clock that labels records."""
-        return self.profile.clock.start_unix_s + self.now_us // US_PER_SECOND
+        return min(self.profile.clock.start_unix_s + self.now_us // US_PER_SECOND, HIGHEST_U32)
 
     def pass_time(self, now: int) -> None:
         """Settle all flow up to and including `now`: command the steps that fall into it."""
@@ -140,6 +142,13 @@ class Firmware:
         entry = replace(executing, state=state, min_nl=min_steps * step_nl, max_nl=max_steps * step_nl)
         return draft, self.record.ledger.change(entry), entry
 
+    def told(self, entry: LedgerEntry) -> LedgerEntry:
+        """A ledger entry as it is told: that of the running bolus with what it has delivered so far."""
+        if entry.state is not OpState.EXECUTING:
+            return entry
+        so_far_nl = self.bolus_steps * self.profile.motor.step_volume_nl
+        return replace(entry, min_nl=so_far_nl, max_nl=so_far_nl)
+
     def running_bolus(self) -> BolusRecord:
         """The running bolus. Raises RuntimeError when there is none."""
         if self.record.bolus is None:
@@ -176,6 +185,8 @@ class Firmware:
         known = self.memory.journal
         self.steps_total = known.steps_total + interval
         self.elapsed_us = known.elapsed_us + ELAPSED_JOURNAL_US
+        # Should power go again before the bolus's end is committed, the next boot is to know no less than this one.
+        self.bolus_steps = known.bolus_steps
         image = self.memory.read_control()
         if image is None:
             self._fail()
@@ -189,8 +200,13 @@ class Firmware:
             ended, ledger, _ = self.ended_bolus(BolusEnd.RESET, known.bolus_steps, most_steps)
             drafts.append(ended)
         self.commit(
-            *drafts, boot=self.record.boot + 1, therapy_rev=self.record.therapy_rev + 1, bolus=None, ledger=ledger
+            *drafts,
+            boot=min(self.record.boot + 1, HIGHEST_BOOT),
+            therapy_rev=self.record.therapy_rev + 1,
+            bolus=None,
+            ledger=ledger,
         )
+        self.bolus_steps = 0
         if self.record.run_state is RunState.RUNNING:
             self.flow.set_base_rate(self.record.rate_nl_per_day)
 
@@ -201,7 +217,7 @@ class Firmware:
             type=AlarmType.MEMORY_FAILURE,
             critical=True,
             state=AlarmState.RAISED,
-            elapsed_s=self.elapsed_us // US_PER_SECOND,
+            elapsed_s=whole_seconds(self.elapsed_us),
             steps=self.steps_total,
             rate_nl_per_day=0,
             reservoir_nl=0,
@@ -222,7 +238,7 @@ class Firmware:
             sequence=sequence,
             epoch=record.epoch,
             boot=record.boot,
-            elapsed_s=self.elapsed_us // US_PER_SECOND,
+            elapsed_s=whole_seconds(self.elapsed_us),
             rtc_unix_s=self.rtc_unix_s,
             type=draft.type,
             op_id=draft.op_id,

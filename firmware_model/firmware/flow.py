@@ -28,6 +28,10 @@ class Channel:
         """Microseconds until so many more steps (at least one) have been made; None when it stands still."""
         return ceil_div(steps * self.threshold - self.phase, self.gain) if self.gain else None
 
+    def us_of_next_step(self, after_us: int) -> int | None:
+        """Microseconds from now until the first step that is made later than `after_us`; None when it stands still."""
+        return self.us_until(self.steps_in(after_us) + 1)
+
 
 @dataclass(slots=True)
 class Flow:
@@ -64,16 +68,14 @@ class Flow:
         """
         if steps <= 0:
             return 0
-        base_us = self.base.us_until(steps)
-        if self.bolus is None:
-            return base_us
-        bolus_us = self.bolus.us_until(steps)
-        alone = [us for us in (base_us, bolus_us) if us is not None]
-        low, high = 0, min(alone)
-        while low < high:
-            middle = (low + high) // 2
-            if self.base.steps_in(middle) + self.bolus.steps_in(middle) >= steps:
-                high = middle
-            else:
-                low = middle + 1
-        return low
+        base, bolus = self.base, self.bolus
+        if bolus is None:
+            return base.us_until(steps)
+        # Without rounding down, base and bolus together would be there at this instant; they cannot be there before.
+        missing = steps * base.threshold * bolus.threshold - base.phase * bolus.threshold - bolus.phase * base.threshold
+        wait_us = max(0, ceil_div(missing, base.gain * bolus.threshold + bolus.gain * base.threshold))
+        # Rounding has taken less than a step from each, so a few steps further they are.
+        while base.steps_in(wait_us) + bolus.steps_in(wait_us) < steps:
+            next_steps = (base.us_of_next_step(wait_us), bolus.us_of_next_step(wait_us))
+            wait_us = min(us for us in next_steps if us is not None)
+        return wait_us

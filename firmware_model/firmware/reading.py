@@ -86,7 +86,7 @@ def query_op(firmware: Firmware, command: QueryOp) -> OpAnswer | Refusal:
         epoch=firmware.record.epoch,
         op_high=part.op_high,
         state=entry.state if entry else absent,
-        entry=entry,
+        entry=firmware.told(entry) if entry else None,
     )
 
 
@@ -98,7 +98,7 @@ def list_ops(firmware: Firmware, _command: ListOps) -> OpsAnswer:
         therapy_rev=record.therapy_rev,
         clinician_op_high=record.ledger.of(Role.CLINICIAN).op_high,
         patient_op_high=record.ledger.of(Role.PATIENT).op_high,
-        entries=record.ledger.entries(),
+        entries=tuple(firmware.told(entry) for entry in record.ledger.entries()),
     )
 
 

@@ -44,7 +44,7 @@ def admit(
     known = ledger.find(command.op_id)
     if known is not None:
         if is_same(known, command, kind):
-            return stored_outcome(known)
+            return stored_outcome(firmware.told(known))
         return Refusal(Reason.OP_ID_REUSED, "op_id", detail=ledger.op_high)
     refusal = check_op_id(ledger, command.op_id)
     if refusal is not None:
@@ -103,12 +103,12 @@ def outcome_of(entry: LedgerEntry, target: Target = NO_TARGET) -> OpOutcome:
 
 def stop(firmware: Firmware, command: Stop) -> OpOutcome | Refusal:
     """Halt, always: the motor first, then the commit. Only a new op id within the window is entered."""
+    if command.origin.role not in THERAPY_ROLES:
+        return Refusal(Reason.ROLE)
     firmware.flow.set_base_rate(0)
     firmware.flow.end_bolus()
     firmware.leases.clear()
     record = firmware.record
-    if command.origin.role not in THERAPY_ROLES:
-        return Refusal(Reason.ROLE)
     if record.run_state is RunState.FAILED:
         return Refusal(Reason.MEMORY_FAILURE)
     part = record.ledger.of(command.origin.role)

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from emulator.assembly import load_profile
+from emulator.assembly import shipped_text
 from emulator.programmer.outcomes import NotTaken
 from firmware_model.memory import CutMode
-from firmware_model.profile import Profile, parse_profile
+from firmware_model.profile import parse_profile
 from tests.one_dose.world import Fate, Programmer, World
 
 SMALL_LEDGER = """
@@ -24,19 +24,7 @@ duration_min_s = { value = 20, chosen = "short, so that boluses end within a tes
 """
 
 
-def small_ledger_profile() -> Profile:
-    """reference-20 with a ledger that wraps."""
-    base = load_profile("reference-20")
-
-    def find(name: str) -> str | None:
-        from importlib import resources
-
-        return (resources.files("firmware_model") / "profiles" / f"{name}.toml").read_text() if base else None
-
-    return parse_profile("small-ledger", SMALL_LEDGER, find)
-
-
-PROFILE = small_ledger_profile()
+PROFILE = parse_profile("small-ledger", SMALL_LEDGER, shipped_text)
 WHICH = st.integers(0, 1)
 FATES = st.sampled_from([Fate.ARRIVES] * 3 + list(Fate))
 ANSWER_FATES = st.sampled_from([Fate.ARRIVES] * 3 + [Fate.LOST, Fate.DOUBLED])

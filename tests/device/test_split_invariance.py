@@ -1,0 +1,194 @@
+"""However bytes are cut and time is cut, the same bytes and events come out of a device."""
+
+from dataclasses import dataclass, replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emulator.device import NO_CLIENT
+from emulator.events import BytesRejected, Event
+from emulator.inputs import CutPower, LineChange, RestorePower
+from protocol.messages.codes import BolusKind, Role
+from protocol.messages.deliver import (
+    BolusCancelRequest,
+    BolusExecuteRequest,
+    BolusPrepareRequest,
+    StartRequest,
+    StopRequest,
+)
+from protocol.messages.link import HelloRequest, LinkStatsRequest
+from protocol.messages.log import LogReadRequest
+from protocol.messages.op import OpListRequest, OpQueryRequest
+from protocol.messages.read import StatusRequest
+from tests.device.desk import SECOND, arm, frame_of, happened, new_device, turned
+from tests.firmware_model.pump_profiles import SMALL
+
+_small = st.integers(1, 6)
+
+
+def _execute(bolus_id: int, volume_nl: int, duration_s: int, op_id: int, therapy_rev: int) -> BolusExecuteRequest:
+    return BolusExecuteRequest(
+        bolus_id=bolus_id,
+        volume_nl=volume_nl,
+        volume_complement=turned(volume_nl),
+        duration_s=duration_s,
+        op_id=op_id,
+        therapy_rev=therapy_rev,
+    )
+
+
+def _prepare(volume_nl: int, duration_s: int) -> BolusPrepareRequest:
+    return BolusPrepareRequest(
+        kind=BolusKind.SINGLE, volume_nl=volume_nl, volume_complement=turned(volume_nl), duration_s=duration_s
+    )
+
+
+# Volumes, durations, revisions and ids of few values, so that many an EXECUTE fits what was prepared.
+_volume, _duration = st.sampled_from([20_000, 50_000]), st.sampled_from([60, 300])
+_requests = st.one_of(
+    st.just(HelloRequest(major=1, minor=0)),
+    st.just(StatusRequest()),
+    st.just(LinkStatsRequest()),
+    st.just(OpListRequest(page=0)),
+    st.builds(lambda op_id: OpQueryRequest(role=Role.CLINICIAN, op_id=op_id), _small),
+    st.just(LogReadRequest(epoch=1, from_sequence=1, maximum=4)),
+    st.builds(lambda op_id: StopRequest(op_id=op_id, therapy_rev=0), _small),
+    st.builds(lambda op_id, rev: StartRequest(op_id=op_id, therapy_rev=rev), _small, _small),
+    st.builds(_prepare, _volume, _duration),
+    st.builds(_execute, _small, _volume, _duration, _small, _small),
+    st.builds(
+        lambda bolus_id, op_id: BolusCancelRequest(bolus_id=bolus_id, op_id=op_id, therapy_rev=0), _small, _small
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Burst:
+    """Bytes that come `after_us` after the burst before them, or something that befalls the device."""
+
+    after_us: int
+    data: bytes = b""
+    befalls: str = ""
+    port: int = 0
+
+
+_waits = st.one_of(st.just(0), st.integers(0, 20 * SECOND), st.integers(0, 400 * SECOND))
+_port = st.sampled_from([0, 0, 0, 1])
+_bursts = st.one_of(
+    st.builds(
+        lambda after_us, messages, txn, port: Burst(
+            after_us, b"".join(frame_of(message, (txn + at) & 0xFF) for at, message in enumerate(messages)), "", port
+        ),
+        _waits,
+        st.lists(_requests, min_size=1, max_size=3),
+        st.integers(0, 4),
+        _port,
+    ),
+    st.builds(Burst, _waits, st.binary(min_size=1, max_size=30)),
+    st.builds(
+        lambda after_us, befalls, port: Burst(after_us, b"", befalls, port),
+        _waits,
+        st.sampled_from(["open", "close", "overrun", "cut", "restore", "restore", "drop"]),
+        _port,
+    ),
+)
+
+
+def _taken_care(prepared: tuple[int, int], after_us: int) -> list[Burst]:
+    """A bolus as it is meant to be: opened, prepared, executed, at the first revision of a life."""
+    volume_nl, duration_s = prepared
+    return [
+        Burst(after_us, b"", "open"),
+        Burst(0, frame_of(_prepare(volume_nl, duration_s), 1)),
+        Burst(SECOND, frame_of(_execute(1, volume_nl, duration_s, 1, 1), 2)),
+    ]
+
+
+_stories = st.builds(
+    lambda begin, rest: begin + rest,
+    st.one_of(st.just([]), st.builds(_taken_care, st.tuples(_volume, _duration), _waits)),
+    st.lists(_bursts, max_size=8),
+)
+_cuts = st.lists(st.integers(0, 1_000), max_size=30)
+
+
+Outcome = tuple[list[bytes], list[dict[str, object]], str]
+
+
+def joined(events: list[Event]) -> list[dict[str, object]]:
+    """The events as observers get them, renumbered; what nobody heard on a closed line is told as it came, and here in one piece."""
+    told: list[Event] = []
+    for event in events:
+        last = told[-1] if told else None
+        if (
+            isinstance(event, BytesRejected)
+            and isinstance(last, BytesRejected)
+            and event.reason == last.reason == NO_CLIENT
+            and (event.port, event.at_us) == (last.port, last.at_us)
+        ):
+            told[-1] = replace(last, raw=last.raw + event.raw)
+        else:
+            told.append(replace(event, number=len(told) + 1))
+    return [event.as_json() for event in told]
+
+
+def run(story: list[Burst], byte_cuts: list[int], time_cuts: list[int]) -> Outcome:
+    """The output of both lines, all events, and the last digest; cuts are taken in turn."""
+    device = new_device(SMALL)
+    out = [b"", b""]
+    at = 0
+    bytes_turn, time_turn = iter(byte_cuts * 40), iter(time_cuts * 40)
+
+    def collect() -> None:
+        for port in (0, 1):
+            out[port] += device.data_to_send(device.now_us, port=port)
+
+    def pass_time(to: int) -> None:
+        for thousandths in sorted(cut for cut, _ in zip(time_turn, range(3), strict=False)):
+            device.advance(max(device.now_us, at + (to - at) * thousandths // 1_000))
+
+    for burst in [*story, Burst(4_000 * SECOND)]:
+        pass_time(at + burst.after_us)
+        at += burst.after_us
+        match burst.befalls:
+            case "open" | "close" | "overrun":
+                change = {"open": LineChange.OPENED, "close": LineChange.CLOSED, "overrun": LineChange.OVERRUN}
+                device.line(change[burst.befalls], at, burst.port)
+            case "cut":
+                device.control(CutPower(), at)
+            case "restore":
+                device.control(RestorePower(), at)
+            case "drop":
+                device.advance(at)
+                arm(device, "drop answer any nth=2 count=1")
+        rest = burst.data
+        while rest:
+            length = 1 + next(bytes_turn, len(rest) - 1) % len(rest)
+            piece, rest = rest[:length], rest[length:]
+            device.receive(piece, at, burst.port)
+            if length % 2:
+                device.advance(at)
+                collect()
+        device.advance(at)
+        collect()
+    return out, joined(happened(device)), device.digest()
+
+
+@settings(max_examples=120, deadline=None)
+@given(_stories, _cuts, _cuts)
+def test_cuts_of_bytes_and_of_time_change_nothing(
+    story: list[Burst], byte_cuts: list[int], time_cuts: list[int]
+) -> None:
+    assert run(story, byte_cuts, time_cuts) == run(story, [], [])
+
+
+@settings(max_examples=25, deadline=None)
+@given(_stories)
+def test_byte_by_byte_is_the_same(story: list[Burst]) -> None:
+    assert run(story, [0] * 1_000, []) == run(story, [], [])
+
+
+@settings(max_examples=40, deadline=None)
+@given(_stories)
+def test_the_same_story_twice_is_the_same_to_the_byte(story: list[Burst]) -> None:
+    assert run(story, [], []) == run(story, [], [])

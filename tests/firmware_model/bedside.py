@@ -1,0 +1,216 @@
+"""A clinician at a pump: commands with the right op id and revision, unless a test says otherwise."""
+
+import hashlib
+
+from firmware_model import commands
+from firmware_model.commands import OpOutcome, Origin, PreparedBolus, Refusal, Reply
+from firmware_model.firmware.codes import BolusKind, Role
+from firmware_model.firmware.event_log import LogRecord
+from firmware_model.memory import CutMode
+from firmware_model.profile import Profile
+from firmware_model.pump import PowerCut, PowerRestored, Pump, PumpEvent, Recorded
+from tests.firmware_model.pump_profiles import LONG_LOG
+
+SECOND = 1_000_000
+SERIAL = 0x00C0FFEE
+
+
+def fingerprint_of(*content: object) -> bytes:
+    return hashlib.sha256(repr(content).encode()).digest()[:8]
+
+
+class Bedside:
+    """One pump, and whoever stands beside it. Commands happen at the pump's own `now`."""
+
+    def __init__(self, profile: Profile = LONG_LOG) -> None:
+        self.pump = Pump(profile, SERIAL)
+        self.happened: list[PumpEvent] = []
+
+    @property
+    def now(self) -> int:
+        return self.pump.now_us
+
+    @property
+    def step_nl(self) -> int:
+        return self.pump.profile.motor.step_volume_nl
+
+    def wait(self, seconds: float) -> None:
+        self.pump.advance(self.now + round(seconds * SECOND))
+
+    def ask(self, command: commands.Command) -> Reply | None:
+        return self.pump.command(command, self.now)
+
+    def therapy_rev(self) -> int:
+        return self.pump.firmware.record.therapy_rev
+
+    def op_high(self, role: Role = Role.CLINICIAN) -> int:
+        return self.pump.firmware.record.ledger.of(role).op_high
+
+    def origin(self, role: Role = Role.CLINICIAN, host: int = 7, session: int = 1) -> Origin:
+        return Origin(role, host, session)
+
+    def stop(
+        self, op_id: int | None = None, *, role: Role = Role.CLINICIAN, host: int = 7, rev: int = 0
+    ) -> Reply | None:
+        op_id = self.op_high(role) + 1 if op_id is None else op_id
+        mark = fingerprint_of("stop", op_id)
+        return self.ask(commands.Stop(origin=self.origin(role, host), op_id=op_id, therapy_rev=rev, fingerprint=mark))
+
+    def start(
+        self, op_id: int | None = None, *, role: Role = Role.CLINICIAN, host: int = 7, rev: int | None = None
+    ) -> Reply | None:
+        op_id = self.op_high(role) + 1 if op_id is None else op_id
+        return self.ask(
+            commands.Start(
+                origin=self.origin(role, host),
+                op_id=op_id,
+                therapy_rev=self.therapy_rev() if rev is None else rev,
+                fingerprint=fingerprint_of("start", op_id),
+            )
+        )
+
+    def prepare(
+        self,
+        volume_nl: int,
+        duration_s: int,
+        *,
+        role: Role = Role.CLINICIAN,
+        session: int = 1,
+        kind: BolusKind = BolusKind.SINGLE,
+    ) -> Reply | None:
+        return self.ask(
+            commands.PrepareBolus(
+                origin=self.origin(role, session=session), kind=kind, volume_nl=volume_nl, duration_s=duration_s
+            )
+        )
+
+    def execute(
+        self,
+        bolus_id: int,
+        volume_nl: int,
+        duration_s: int,
+        op_id: int | None = None,
+        *,
+        role: Role = Role.CLINICIAN,
+        host: int = 7,
+        session: int = 1,
+        rev: int | None = None,
+    ) -> Reply | None:
+        op_id = self.op_high(role) + 1 if op_id is None else op_id
+        return self.ask(
+            commands.ExecuteBolus(
+                origin=self.origin(role, host, session),
+                op_id=op_id,
+                therapy_rev=self.therapy_rev() if rev is None else rev,
+                fingerprint=fingerprint_of("execute", bolus_id, volume_nl, duration_s, op_id),
+                bolus_id=bolus_id,
+                volume_nl=volume_nl,
+                duration_s=duration_s,
+            )
+        )
+
+    def cancel(self, bolus_id: int, op_id: int | None = None, *, role: Role = Role.CLINICIAN) -> Reply | None:
+        op_id = self.op_high(role) + 1 if op_id is None else op_id
+        return self.ask(
+            commands.CancelBolus(
+                origin=self.origin(role),
+                op_id=op_id,
+                therapy_rev=0,
+                fingerprint=fingerprint_of("cancel", bolus_id, op_id),
+                bolus_id=bolus_id,
+            )
+        )
+
+    def acknowledge(self, instance: int) -> Reply | None:
+        return self.ask(commands.AcknowledgeAlarm(self.origin(), instance))
+
+    def prepared(self, volume_nl: int, duration_s: int, *, role: Role = Role.CLINICIAN) -> PreparedBolus:
+        reply = self.prepare(volume_nl, duration_s, role=role)
+        assert isinstance(reply, PreparedBolus), reply
+        return reply
+
+    def bolus(
+        self, volume_nl: int, duration_s: int, op_id: int | None = None, *, role: Role = Role.CLINICIAN
+    ) -> OpOutcome:
+        """Prepare and execute, both granted."""
+        lease = self.prepared(volume_nl, duration_s, role=role)
+        return granted(self.execute(lease.bolus_id, lease.volume_nl, lease.duration_s, op_id, role=role))
+
+    def query(self, op_id: int, role: Role = Role.CLINICIAN) -> commands.OpAnswer:
+        reply = self.ask(commands.QueryOp(role, op_id))
+        assert isinstance(reply, commands.OpAnswer), reply
+        return reply
+
+    def ops(self) -> commands.OpsAnswer:
+        reply = self.ask(commands.ListOps())
+        assert isinstance(reply, commands.OpsAnswer), reply
+        return reply
+
+    def status(self) -> commands.StatusAnswer:
+        reply = self.ask(commands.ReadStatus())
+        assert isinstance(reply, commands.StatusAnswer), reply
+        return reply
+
+    def alarms(self) -> tuple[commands.Alarm, ...]:
+        reply = self.ask(commands.ListAlarms(0))
+        assert isinstance(reply, commands.AlarmsAnswer), reply
+        return reply.alarms
+
+    def log_range(self) -> commands.LogRange:
+        reply = self.ask(commands.ReadLogRange())
+        assert isinstance(reply, commands.LogRange), reply
+        return reply
+
+    def log(self) -> list[LogRecord]:
+        """The whole log as it can be read, page by page."""
+        held = self.log_range()
+        records: list[LogRecord] = []
+        following = held.first
+        while following <= held.last:
+            reply = self.ask(commands.ReadLog(held.epoch, following, 4))
+            assert isinstance(reply, commands.LogRecords), reply
+            assert reply.records
+            records += reply.records
+            following = reply.next_sequence
+        return records
+
+    def events(self) -> list[PumpEvent]:
+        """What has happened since this was asked last."""
+        fresh = []
+        while (event := self.pump.next_event()) is not None:
+            fresh.append(event)
+        self.happened += fresh
+        return fresh
+
+    def words(self) -> list[str]:
+        """What has happened since, in a word each."""
+        return [word_of(event) for event in self.events()]
+
+    def cut_power(self) -> None:
+        self.pump.cut_power(self.now)
+
+    def cut_power_at(self, write: int, mode: CutMode = CutMode.BEFORE, torn_bytes: int = 4) -> None:
+        self.pump.arm_power_cut(write, mode, torn_bytes, self.now)
+
+    def restore_power(self) -> None:
+        self.pump.restore_power(self.now)
+
+
+def word_of(event: PumpEvent) -> str:
+    match event:
+        case Recorded():
+            return event.record.type.name
+        case PowerCut():
+            return "power cut"
+        case PowerRestored():
+            return "power restored"
+
+
+def granted(reply: Reply | None) -> OpOutcome:
+    assert isinstance(reply, OpOutcome), reply
+    return reply
+
+
+def refused(reply: Reply | None) -> Refusal:
+    assert isinstance(reply, Refusal), reply
+    return reply
