@@ -323,7 +323,7 @@ class Device:
                 number=number,
                 at_us=happened.at_us,
                 sequence=record.sequence,
-                type=record.type.name.lower().replace("_", "-"),
+                type=record.type.name.lower(),
                 op_id=record.op_id,
                 detail=record.detail,
             )

@@ -124,7 +124,7 @@ class Logged(_Happening):
 
     kind: ClassVar[str] = "log"
     sequence: int = field(metadata=_meaning("sequence number of the record"))
-    type: str = field(metadata=_meaning("type of the record, such as bolus-started"))
+    type: str = field(metadata=_meaning("type of the record, such as bolus_started"))
     op_id: int = field(metadata=_meaning("the operation that it belongs to, 0 for none"))
     detail: Mapping[str, int] = field(
         default_factory=lambda: MappingProxyType({}), metadata=_meaning("fields of that type of record")

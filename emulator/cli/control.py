@@ -29,7 +29,7 @@ _EXAMPLES = """
 \b
 Examples:
   vpump control advance 30d
-  vpump control run-until log type=alarm-raised --within 60d
+  vpump control run-until log type=alarm_raised --within 60d
   vpump control fault 'drop answer BOLUS_EXECUTE nth=1'
   vpump control power cut --at-write 3 --mode torn
   vpump control truth --json
@@ -79,7 +79,7 @@ def advance(address: tuple[str | None, str | None], duration: int) -> None:
 \b
 Examples:
   vpump control run-until log --within 60d
-  vpump control run-until log type=bolus-ended op_id=7 --within 1d
+  vpump control run-until log type=bolus_ended op_id=7 --within 1d
   vpump control run-until power change=cut --within 90s
 
 \b
@@ -261,7 +261,7 @@ def _match_values(event: str, match: Sequence[str]) -> Mapping[str, int | str]:
     for text in match:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise UsageFailure(f"'{text}' is no condition; write FIELD=VALUE, such as type=bolus-ended.")
+            raise UsageFailure(f"'{text}' is no condition; write FIELD=VALUE, such as type=bolus_ended.")
         if name in values:
             raise UsageFailure(f"field '{name}' is given twice; an event has one value of it.")
         if field_types.get(name) is not int:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from typing import get_origin, get_type_hints
+from typing import get_args, get_origin, get_type_hints
 
 from emulator.control.bodies import RequestError, shortened
 from emulator.events import SCHEMA, Event
 from emulator.inputs import LineChange
-from emulator.wire import Direction
+from emulator.wire import Direction, LazyText
 from firmware_model.firmware.event_log import DETAIL, LogType
 
 KINDS = {described.kind: described for described in SCHEMA}
@@ -21,7 +21,7 @@ KINDS = {described.kind: described for described in SCHEMA}
 # A field of a mapping is named as `detail.NAME`.
 _MAPPING_STEP = "."
 
-_LOG_TYPES = {described.name.lower().replace("_", "-"): described for described in LogType}
+_LOG_TYPES = {described.name.lower(): described for described in LogType}
 
 # Fields that hold one of a few words.
 _WORDS: Mapping[tuple[str, str], Sequence[str]] = {
@@ -106,6 +106,8 @@ def _check(kind: str, name: str, value: int | str, field_types: Mapping[str, typ
 
 
 def _plain_type(hint: object) -> type:
+    if LazyText in get_args(hint):
+        return str
     origin = get_origin(hint)
     if isinstance(origin, type) and origin is not types.UnionType:
         return origin

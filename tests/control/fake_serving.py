@@ -36,10 +36,10 @@ class FakeServing:
         self.was_shut_down = threading.Event()
         self.story: list[Event] = [
             Logged(
-                number=1, at_us=5, sequence=1, type="bolus-started", op_id=7, detail=MappingProxyType({"bolus_id": 40})
+                number=1, at_us=5, sequence=1, type="bolus_started", op_id=7, detail=MappingProxyType({"bolus_id": 40})
             ),
             PowerChanged(number=2, at_us=8, change="cut", write="log.record"),
-            Logged(number=3, at_us=9, sequence=2, type="bolus-ended", op_id=7),
+            Logged(number=3, at_us=9, sequence=2, type="bolus_ended", op_id=7),
         ]
 
     def now_us(self) -> int:

@@ -96,10 +96,10 @@ def test_a_duration_beyond_the_bounds_is_wrong_usage() -> None:
 @pytest.mark.usefixtures("_running")
 def test_run_until() -> None:
     result = vpump(
-        "control", "run-until", "log", "type=bolus-started", "op_id=7", "detail.bolus_id=40", "--within", "60d"
+        "control", "run-until", "log", "type=bolus_started", "op_id=7", "detail.bolus_id=40", "--within", "60d"
     )
     assert result.exit_code == 0
-    sentence = "reached log sequence=1 type=bolus-started op_id=7 detail.bolus_id=40; virtual time is now 5us\n"
+    sentence = "reached log sequence=1 type=bolus_started op_id=7 detail.bolus_id=40; virtual time is now 5us\n"
     assert result.stdout == sentence
     result = vpump("control", "run-until", "power", "--within", "60d", "--json")
     document = json.loads(result.stdout)
@@ -124,7 +124,7 @@ def test_run_until_the_time_is_over() -> None:
         (["log"], "Missing option '--within'"),
         (["lgo", "--within", "1s"], "event 'lgo' is no kind of event; allowed are: line"),
         (["log", "tpye=x", "--within", "1s"], "no field 'tpye'"),
-        (["log", "type=bolus_ended", "--within", "1s"], "match 'type' is 'bolus_ended'; allowed are: boot"),
+        (["log", "type=bolus-ended", "--within", "1s"], "match 'type' is 'bolus-ended'; allowed are: boot"),
         (["log", "type", "--within", "1s"], "'type' is no condition; write FIELD=VALUE"),
         (["log", "=x", "--within", "1s"], "is no condition"),
         (["log", "op_id=seven", "--within", "1s"], "field 'op_id' is 'seven'; allowed is a whole number"),

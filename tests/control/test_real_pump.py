@@ -24,7 +24,7 @@ def steer(url: str) -> None:
     assert truth["now_us"] == 2 * DAY_US
     assert isinstance(truth["delivered_nl"], int)
     assert truth["delivered_nl"] > 0
-    answer = pump.run_until("log", match={"type": "alarm-raised"}, limit_us=400 * DAY_US)
+    answer = pump.run_until("log", match={"type": "alarm_raised"}, limit_us=400 * DAY_US)
     assert answer["reached"] is True
     assert pump.run_until("line", limit_us=DAY_US)["reached"] is False
     pump.cut_power()

@@ -45,12 +45,12 @@ def test_advance_moves_time(served: ServedControl) -> None:
 
 
 def test_run_until_finds_an_event(served: ServedControl) -> None:
-    match = {"type": "bolus-ended", "op_id": 7}
+    match = {"type": "bolus_ended", "op_id": 7}
     document = served.send("POST", "/run-until", {"event": "log", "match": match, "limit_us": 100}).json
     assert document["reached"] is True
     assert document["now_us"] == 9
     assert document["event"] == {
-        "event": "log", "number": 3, "at_us": 9, "sequence": 2, "type": "bolus-ended", "op_id": 7, "detail": {}
+        "event": "log", "number": 3, "at_us": 9, "sequence": 2, "type": "bolus_ended", "op_id": 7, "detail": {}
     }  # fmt: skip
 
 

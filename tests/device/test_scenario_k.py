@@ -35,7 +35,7 @@ def after_the_answer_was_lost() -> tuple[Desk, Desk]:
     assert isinstance(host.exchange(execute(lease, OP, rev)), NoAnswer)
     events = happened(device)
     assert len(of_kind(events, FaultFired)) == 4, "the answer and the cached answers to three retries"
-    assert [event.type for event in of_kind(events, Logged)] == ["bolus-started"], "it was taken once"
+    assert [event.type for event in of_kind(events, Logged)] == ["bolus_started"], "it was taken once"
     host.close()
     return host, observer
 

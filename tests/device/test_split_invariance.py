@@ -116,7 +116,7 @@ Outcome = tuple[list[bytes], list[dict[str, object]], str]
 
 
 def joined(events: list[Event]) -> list[dict[str, object]]:
-    """The events as observers get them, renumbered; what nobody heard on a closed line is told as it came, and here in one piece."""
+    """The events as observers get them; what nobody heard on a closed line is told in the pieces that it came in."""
     told: list[Event] = []
     for event in events:
         last = told[-1] if told else None

@@ -66,7 +66,7 @@ def test_a_month_with_a_pump(serve: Serve, vpump: Vpump, port: str, form: str) -
     says(told("control", "advance", "5min"), "virtual time is now 5min\n", now_us=300_000_000)
     says(told("op", "1"), "taken, and running; 25 uL delivered.", delivered_min_nl=25_000, delivered_max_nl=25_000)
     says(
-        told("control", "run-until", "log", "type=bolus-ended", "--within", "1h"),
+        told("control", "run-until", "log", "type=bolus_ended", "--within", "1h"),
         "virtual time is now 10min",
         reached=True,
         now_us=600_000_000,
@@ -246,7 +246,7 @@ def test_telemetry_and_the_log_are_followed_until_ctrl_c(serve: Serve, start: St
 
 def test_weeks_fly_past_while_nobody_is_there_and_stand_while_a_session_is_open(serve: Serve, vpump: Vpump) -> None:
     pump = serve("--speed", "10000000", "--session-speed", "0", "--trace", "--listen", "pty:pump")
-    raised = pump.wait_for_event(event="log", type="alarm-raised")
+    raised = pump.wait_for_event(event="log", type="alarm_raised")
     assert raised["detail"]["reservoir_nl"] == 2_000_000
     assert raised["at_us"] > 29 * DAY_US
     first, second = vpump("watch", "--count", "2", "--interval", "1ms", "--json").documents

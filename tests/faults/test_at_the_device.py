@@ -39,7 +39,7 @@ def test_a_dropped_request_is_one_that_the_pump_has_never_seen() -> None:
     assert (fired.fault, fired.port, fired.raw) == ("drop request BOLUS_EXECUTE nth=1 count=1", 0, first)
     assert desk.device.armed_faults() == ()
     assert verdicts_in(desk.raw(retry)) == ["OK"]
-    assert [event.type for event in of_kind(happened(desk.device), Logged)] == ["bolus-started"]
+    assert [event.type for event in of_kind(happened(desk.device), Logged)] == ["bolus_started"]
 
 
 def test_a_dropped_answer_is_one_whose_effect_has_happened_and_the_retry_gets_it_to_the_byte() -> None:
@@ -50,7 +50,7 @@ def test_a_dropped_answer_is_one_whose_effect_has_happened_and_the_retry_gets_it
     arm(desk.device, "drop answer BOLUS_EXECUTE")
     happened(desk.device)
     assert desk.raw(first) == b""
-    assert [event.type for event in of_kind(happened(desk.device), Logged)] == ["bolus-started"]
+    assert [event.type for event in of_kind(happened(desk.device), Logged)] == ["bolus_started"]
     digest = desk.device.digest()
     assert desk.raw(retry) == answer
     assert desk.device.digest() == digest, "the cache has answered, nothing moved"
@@ -66,7 +66,7 @@ def test_a_client_that_retries_comes_through_either_loss_with_one_effect(directi
     assert isinstance(desk.exchange(StartRequest(op_id=2, therapy_rev=rev)), Answered)
     assert desk.query(2).state is OpState.DONE
     assert desk.rev() == rev + 1
-    assert [event.type for event in of_kind(happened(desk.device), Logged)].count("therapy-started") == 1
+    assert [event.type for event in of_kind(happened(desk.device), Logged)].count("therapy_started") == 1
 
 
 def test_when_every_retry_is_lost_the_two_losses_differ_in_what_has_become_true() -> None:

@@ -360,9 +360,9 @@ class World:
 
     def _note(self, event: Logged) -> None:
         bolus_id = event.detail.get("bolus_id", 0)
-        if event.type == "bolus-started":
+        if event.type == "bolus_started":
             self._volume_of_bolus[bolus_id] = event.detail["volume_nl"]
             self.given[event.detail["volume_nl"]] += 1
-        elif event.type == "bolus-ended":
+        elif event.type == "bolus_ended":
             limits = (event.detail["delivered_min_nl"], event.detail["delivered_max_nl"])
             self.ended_nl[self._volume_of_bolus[bolus_id]] = limits

@@ -143,7 +143,7 @@ class World:
 
     def _collect(self) -> None:
         while (event := self.device.next_event()) is not None:
-            if isinstance(event, Logged) and event.type == "bolus-started":
+            if isinstance(event, Logged) and event.type == "bolus_started":
                 self._started += 1
 
     def power_cycle(self, at_write: int | None = None) -> None:

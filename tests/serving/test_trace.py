@@ -62,9 +62,9 @@ EXAMPLES: list[tuple[Event, str]] = [
     (PowerChanged(number=1, at_us=AT_US, change="restored", write=""), "power restored"),
     (
         Logged(
-            number=1, at_us=AT_US, sequence=7, type="bolus-started", op_id=3, detail=MappingProxyType({"volume_nl": 50})
+            number=1, at_us=AT_US, sequence=7, type="bolus_started", op_id=3, detail=MappingProxyType({"volume_nl": 50})
         ),
-        "log #7  bolus-started  op 3  volume_nl=50",
+        "log #7  bolus_started  op 3  volume_nl=50",
     ),
 ]
 
