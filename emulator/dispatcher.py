@@ -60,6 +60,8 @@ CAPABILITIES: Final = (
     wire.Capability.SINGLE_BOLUS | wire.Capability.ALARMS | wire.Capability.EVENT_LOG | wire.Capability.OP_LEDGER
 )
 
+NAME_LENGTH: Final = 16
+
 OPCODE_OF_KIND: Final[Mapping[model.OpKind, int]] = MappingProxyType(
     {
         model.OpKind.STOP: by_name["STOP"].opcode,
@@ -212,13 +214,19 @@ def _status(_request: Request, outcome: commands.StatusAnswer) -> object:
 def _identity(_request: Request, outcome: commands.IdentityAnswer) -> object:
     return read.IdentAnswer(
         model=outcome.profile.device.model,
-        profile=outcome.profile.name,
+        profile=_wire_text(outcome.profile.name),
         serial_number=outcome.serial_number,
         firmware_version=outcome.profile.device.firmware_version,
         firmware_hash=firmware_hash(outcome.profile),
         model_version=MODEL_VERSION,
         boots=outcome.boots,
     )
+
+
+def _wire_text(name: str) -> str:
+    """A name that somebody gave to a file, as IDENT can say it: 16 characters of printable ASCII."""
+    shown = "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in name)
+    return shown[:NAME_LENGTH]
 
 
 def _limits(_request: Request, outcome: commands.LimitsAnswer) -> object:

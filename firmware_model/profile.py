@@ -15,8 +15,6 @@ from typing import Any
 
 MOST_EXTENDS = 8
 """How long a chain of `extends` may be."""
-LONGEST_NAME = 16
-"""Characters of a profile's name, which goes into an answer on the wire."""
 U32 = 0xFFFF_FFFE
 
 
@@ -170,11 +168,6 @@ def parse_profile(name: str, content: str, find: Callable[[str], str | None]) ->
 
     Raises ProfileError.
     """
-    if not 1 <= len(name) <= LONGEST_NAME or not name.isascii() or not name.isprintable():
-        raise ProfileError(
-            f"profile {name!r}: its name must be printable ASCII of 1 to {LONGEST_NAME} characters, "
-            "for it is told to programmers"
-        )
     merged: dict[str, tuple[object, Source, str]] = {}
     texts = _chain(name, content, find)
     for origin, origin_text, document in reversed(texts):

@@ -25,13 +25,23 @@ LINTERS: dict[str, tuple[str, ...]] = {
     # Not the console script: its first line names a directory, and a checkout may be moved.
     "imports": (*PYTHON, "-c", "from importlinter.cli import lint_imports_command as main; main()"),
 }
-# Whole processes and searches for a second dose run untraced: tracing makes them several times slower, and lines that
-# are reached only there are not what a test of their own would be.
-PRODUCT = ("tests/end_to_end", "tests/one_dose")
+# Whole processes, exhaustive matrices and long searches run untraced: tracing makes them several times slower, and a
+# line that is reached only there is not tested as by a test of its own.
+UNTRACED = (
+    "tests/end_to_end",
+    "tests/one_dose",
+    "tests/device/test_split_invariance.py",
+    "tests/firmware_model/test_against_twin.py",
+    "tests/firmware_model/test_power_cuts.py",
+    "tests/firmware_model/test_split_invariance.py",
+    "tests/programmer/test_one_dose.py",
+)
 TESTS: dict[str, tuple[str, ...]] = {
-    "pytest": ("--cov", "--cov-report=term", *(f"--ignore={directory}" for directory in PRODUCT)),
-    "product": PRODUCT,
+    "pytest": ("--cov", "--cov-report=term", *(f"--ignore={path}" for path in UNTRACED)),
+    "searches": UNTRACED,
 }
+# Who drives other processes waits for them, and leaves a core to another worker.
+WAITING_WORKERS = {"pytest": 0, "searches": 1}
 PARTS = (*LINTERS, *TESTS)
 
 
@@ -70,7 +80,8 @@ def run_tests(part: str) -> bool:
     """Run one half of the tests, then say where its time went and what it left out."""
     with tempfile.TemporaryDirectory(prefix="vpump-checks-") as directory:
         report = Path(directory, "junit.xml")
-        command = [*PYTHON, "-m", "pytest", "-q", "-n", "auto", "--dist", "worksteal", "--durations=10"]
+        workers = str((os.cpu_count() or 1) + WAITING_WORKERS[part])
+        command = [*PYTHON, "-m", "pytest", "-q", "-n", workers, "--dist", "worksteal", "--durations=10"]
         command += [f"--junitxml={report}", *TESTS[part]]
         # Coverage data lives here too, so that two runs in one checkout do not merge into each other.
         environment = os.environ | {"COVERAGE_FILE": str(Path(directory, "coverage"))}

@@ -193,7 +193,9 @@ class Firmware:
             return
         memory = self.profile.memory
         self.record = unpack_record(image.body, memory.alarm_capacity, memory.ledger_entries_per_role)
-        drafts = [_boot_draft(ResetReason.POWER, 2 - image.good_slots, image.generation)]
+        # Of the very first record there was never a second copy.
+        lost_slots = 2 - image.good_slots if image.generation else 0
+        drafts = [_boot_draft(ResetReason.POWER, lost_slots, image.generation)]
         ledger = self.record.ledger
         if self.record.bolus is not None:
             most_steps = min(known.bolus_steps + interval, self.record.bolus.steps)

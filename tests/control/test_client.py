@@ -93,6 +93,10 @@ def answer_once(socket_path: Path, answer: bytes) -> threading.Thread:
         with listening, listening.accept()[0] as accepted:
             accepted.recv(65536)
             accepted.sendall(answer)
+            accepted.shutdown(socket.SHUT_WR)
+            # Who hangs up with bytes unread resets the connection, and the answer may be lost with it.
+            while accepted.recv(65536):
+                pass
 
     thread = threading.Thread(target=serve)
     thread.start()

@@ -1,8 +1,9 @@
 """The room where wire words meet model words: every word of one side has its word on the other."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from enum import IntEnum
 from typing import Any, get_args
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -16,14 +17,14 @@ from firmware_model.firmware.event_log import DETAIL
 from firmware_model.firmware.event_log import LogType as ModelLogType
 from firmware_model.profile import Profile
 from protocol.device_end import Request
-from protocol.fields import encode, table_of
+from protocol.fields import decode, encode, table_of
 from protocol.messages import codes as wire
 from protocol.messages import operations
 from protocol.messages.deliver import BolusPrepareRequest, StartRequest
 from protocol.messages.link import CapsRequest
 from protocol.messages.log_records import DATA_OF
 from protocol.messages.operations import OPERATIONS, by_name
-from protocol.messages.read import IdentRequest
+from protocol.messages.read import IdentAnswer, IdentRequest
 from protocol.refusals import NO_FIELD, REFUSALS, Nak, NakCode
 from tests.device.desk import Desk, new_device, prepare, turned
 from tests.firmware_model.pump_profiles import LONG_LOG, changed, shipped
@@ -183,3 +184,14 @@ def test_a_request_without_a_role_is_a_fault_of_the_program() -> None:
     with pytest.raises(RuntimeError, match=r"^START has come without a role$"):
         dispatcher.COMMANDS[StartRequest](nobody)
     assert isinstance(dispatcher.COMMANDS[StartRequest](request), commands.Start)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("my-clinic", "my-clinic"), ("a-name-of-more-than-16", "a-name-of-more-t"), ("männlich", "m?nnlich"), ("", "")],
+)
+def test_whatever_a_profile_is_called_ident_can_say_it(name: str, shown: str) -> None:
+    profile = replace(shipped("reference-20"), name=name)
+    outcome = commands.IdentityAnswer(profile=profile, serial_number=7, boots=1)
+    answer = dispatcher.ANSWERS[commands.IdentityAnswer](Mock(), outcome)
+    assert decode(IdentAnswer, encode(answer)).profile == shown

@@ -189,13 +189,3 @@ def test_a_fault_in_an_extended_profile_names_that_profile() -> None:
     with pytest.raises(ProfileError) as caught:
         named({"mine": 'extends = "base"', "base": "[motor]\nstep_volume_nl = 3"}, "mine")
     assert str(caught.value).startswith("profile base, line 2: motor.step_volume_nl must be ")
-
-
-@pytest.mark.parametrize("name", ["seventeen-letters", "männlich", ""])
-def test_a_profile_whose_name_does_not_fit_the_answer_to_ident_is_refused(name: str) -> None:
-    """The name goes to the wire as it is: found out now, not when a programmer asks for it."""
-    assert (
-        sentence(extending(""), name)
-        == f"profile {name!r}: its name must be printable ASCII of 1 to 16 characters, for it is told to programmers"
-    )
-    assert parsed(extending(""), "sixteen-letters!").name == "sixteen-letters!"
