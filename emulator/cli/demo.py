@@ -21,13 +21,14 @@ from emulator.cli.chart import level_chart
 from emulator.cli.connection import LineHands, failures, json_option
 from emulator.cli.errors import ExpectationFailed, LinkFailure, json_requested
 from emulator.cli.quantities import US_PER_S, format_duration_us, format_rate, format_volume_nl
+from emulator.cli.therapy import taken_text
 from emulator.cli.wording import record_type_name
 from emulator.programmer.book import open_book
 from emulator.programmer.disk import RealDisk
 from emulator.programmer.effects import read, run
 from emulator.programmer.ledger import Host, read_log_page, read_op_list
 from emulator.programmer.outcomes import Taken
-from emulator.programmer.rules import BolusOrder, Report, close, deliver_bolus, describe
+from emulator.programmer.rules import BolusOrder, Report, close, deliver_bolus
 from protocol.messages.alarm import AlarmAckAnswer, AlarmAckRequest, AlarmListAnswer, AlarmListRequest
 from protocol.messages.codes import BolusKind, OpState
 from protocol.messages.log import LogRecord, LogStatusAnswer, LogStatusRequest
@@ -50,7 +51,7 @@ CHART_ROWS = 5
 FIRST_BOLUS_NL, SECOND_BOLUS_NL = 50_000, 40_000
 
 NEXT = """\
-What to try next:
+What to try next (in a checkout the command is ./scripts/vpump):
   vpump serve --trace --control unix:/tmp/vpump.sock   a pump of your own, and every frame that it sees
   vpump interrogate                                    in a second terminal: what a programmer shows
   vpump bolus 50uL --over 10min                        a dose; run it again, nothing is given twice
@@ -131,9 +132,10 @@ def _interrogate(stage: _Stage, narrator: _Narrator) -> None:
 
 def _give_bolus(stage: _Stage, narrator: _Narrator) -> None:
     report = _bolus(stage, FIRST_BOLUS_NL)
+    _expect(isinstance(report.outcome, Taken), "the first bolus is taken")
     narrator.tell(
         f"Give a bolus of {format_volume_nl(FIRST_BOLUS_NL)}: the intention goes to the disk, then PREPARE, EXECUTE.",
-        f"operation {report.intention.op_id}: {describe(report)}.",
+        f"{taken_text(report)}.",
         op_id=report.intention.op_id,
     )
     stage.control.advance(10 * 60 * US_PER_S)
@@ -156,13 +158,14 @@ def _lose_an_answer(stage: _Stage, narrator: _Narrator) -> None:
         fault=fault,
     )
     report = _bolus(stage, SECOND_BOLUS_NL)
+    _expect(report.answer is None, "no answer to the second bolus arrives")
+    _expect(isinstance(report.outcome, Taken) and report.outcome.state == OpState.EXECUTING, "the ledger knows it")
     narrator.tell(
         f"Give another bolus of {format_volume_nl(SECOND_BOLUS_NL)}. No answer, four times. Was it given? "
         "A bad programmer gives it again.",
-        f"ours asks the ledger: operation {report.intention.op_id}: {describe(report)}. It is not sent again.",
+        f"ours asks the ledger and sends nothing again; {taken_text(report)}.",
         op_id=report.intention.op_id,
     )
-    _expect(isinstance(report.outcome, Taken) and report.outcome.state == OpState.EXECUTING, "the ledger knows it")
     stage.control.advance(10 * 60 * US_PER_S)
     entries = run(read_op_list(stage.host), stage.hands).entries
     given_nl = sum(entry.max_nl for entry in entries)

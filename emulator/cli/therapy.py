@@ -135,14 +135,14 @@ def _command(target: Target, procedure: Callable[[Host], Procedure[Report]], *, 
         if report.continued:
             say(f"continued operation {report.intention.op_id}, which an earlier run began; nothing new was begun.")
         if wait and isinstance(report.outcome, Taken) and report.outcome.state == OpState.EXECUTING:
-            say(f"{_taken_text(report)}; waiting for its end.")
+            say(f"{taken_text(report)}; waiting for its end.")
             report = _last_outcome(host, hands, report)
         failure = failure_of(report, waited=wait)
         if failure is None:
             if json_requested():
                 click.echo(json.dumps(document_of_report(report)))
             else:
-                click.echo(f"{_taken_text(report)}.")
+                click.echo(f"{taken_text(report)}.")
         else:
             failure.show()
         sys.stdout.flush()
@@ -239,7 +239,7 @@ def failure_of(report: Report, *, waited: bool = False) -> CommandFailure | None
             if outcome.state == OpState.REJECTED:
                 return Refused(f"operation {op_id} was taken and ended without motion.", code="rejected", op_id=op_id)
             if waited and outcome.state == OpState.PARTIAL:
-                return ExpectationFailed(f"{_taken_text(report)}.", document_of_report(report))
+                return ExpectationFailed(f"{taken_text(report)}.", document_of_report(report))
             return None
         case NotTaken(why=why, nak=nak):
             if nak is not None:
@@ -265,7 +265,7 @@ def _request_of(intention: Intention) -> Any:
     return decode(request, bytes.fromhex(intention.payload))
 
 
-def _taken_text(report: Report) -> str:
+def taken_text(report: Report) -> str:
     """What a taken operation did, for people."""
     outcome = report.outcome
     assert isinstance(outcome, Taken)  # noqa: S101 - the caller has looked
