@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 DEFAULT_TIMEOUT_US = 600_000  # of one try; the programmer asks four times in all
 BOOK_PATIENCE_S = 10.0
+TAKEN_PLACE = (
+    "another program has opened a line to this pump and taken our session; run the command again to take it back."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,7 @@ def failures() -> Iterator[None]:
     from emulator.programmer.book import BookError
     from emulator.programmer.effects import NoPump, PumpRefused
     from emulator.programmer.link import LinkError
+    from protocol.refusals import NakCode
 
     try:
         yield
@@ -112,6 +116,8 @@ def failures() -> Iterator[None]:
     except NoPump as error:
         raise LinkFailure(f"{error}.") from error
     except PumpRefused as refused:
+        if refused.nak.code == NakCode.NO_SUCH_SESSION:
+            raise LinkFailure(TAKEN_PLACE) from refused
         raise refused_failure(refused.nak, refused.request) from refused
     except BookError as error:
         raise UsageFailure(str(error)) from error

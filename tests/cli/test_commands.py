@@ -19,6 +19,7 @@ from protocol.host_end import Answered, HostEnd, NoAnswer, Refused
 from protocol.messages.deliver import BolusExecuteRequest
 from protocol.messages.link import HelloRequest
 from protocol.messages.log import LogReadRequest
+from protocol.messages.read import StatusRequest
 from protocol.refusals import Nak, NakCode
 from tests.programmer.dying_host import LOST, PASSES, SERIAL_NUMBER, World
 
@@ -196,6 +197,14 @@ def test_no_answer_behind_execute_and_no_trace_of_it(desk: Desk) -> None:
     assert "nothing has happened" in result.stderr
     assert desk.world.started() == 0
     assert desk.vpump("bolus", "50uL").exit_code == 0
+
+
+def test_another_program_takes_the_place(desk: Desk) -> None:
+    """In INSECURE mode there is one session, and a line that is opened takes it: nothing was refused for its sake."""
+    desk.answers[StatusRequest] = [Refused(Nak(NakCode.NO_SUCH_SESSION), txn=0)]
+    watched = desk.vpump("watch", "--count", "1")
+    assert watched.exit_code == 3
+    assert watched.stderr.startswith("vpump: another program has opened a line to this pump and taken our session;")
 
 
 def test_a_silent_pump(desk: Desk) -> None:
