@@ -181,7 +181,7 @@ class Device:
             self._reject(port, frame.raw, NO_POWER)
             return
         if not frame.rejected:
-            self._emit(self._seen(port, frame))
+            self._see(port, frame)
         else:
             self._reject(port, frame.raw, frame.rejected)
         for passed in self._through_faults(port, frame, self._line(port).requests):
@@ -205,7 +205,7 @@ class Device:
         line.requests.reset()
         line.answers.reset()
         line.output.clear()
-        self._emit(lambda number, at_us: events.LineChanged(number=number, at_us=at_us, port=port, change=change.value))
+        self._emit(events.LineChanged, port=port, change=change.value)
         if line.open:
             self.wire.line_opened(port, now)
             if not self.pump.powered:
@@ -224,15 +224,16 @@ class Device:
         match action:
             case ArmFault(fault):
                 self._faults.arm(fault)
-                self._emit(lambda number, at_us: events.FaultArmed(number=number, at_us=at_us, fault=str(fault)))
+                self._emit(events.FaultArmed, fault=str(fault))
             case ClearFaults():
                 self._faults.clear()
                 self.pump.disarm_power_cut()
-                self._emit(lambda number, at_us: events.FaultsCleared(number=number, at_us=at_us))
+                self._emit(events.FaultsCleared)
             case CutPower(None):
                 self.pump.cut_power(now)
             case CutPower(int(at_write), mode, torn_bytes):
                 self.pump.arm_power_cut(at_write, mode, torn_bytes, now)
+                self._emit(events.FaultArmed, fault=f"power cut {mode.value} write {at_write}")
             case RestorePower():
                 self.pump.restore_power(now)
 
@@ -241,17 +242,22 @@ class Device:
         while (happened := self.pump.next_event()) is not None:
             match happened:
                 case Recorded():
-                    self._emit_record(happened)
+                    self._tell_record(happened)
                 case PowerCut(_, write):
                     self.wire.power_lost()
-                    self._emit_power("cut", write)
+                    self._emit(events.PowerChanged, change="cut", write=write)
                 case PowerRestored():
                     # What the pump had heard of a frame it has forgotten, and what came without power it never heard.
                     for line in self._lines.values():
                         line.requests.reset()
-                    self._emit_power("restored", "")
+                    self._emit(events.PowerChanged, change="restored", write="")
         while (changed := self.wire.next_session_change()) is not None:
-            self._emit_session(changed.port, "opened" if changed.opened else "ended", changed.reason)
+            self._emit(
+                events.SessionChanged,
+                port=changed.port,
+                change="opened" if changed.opened else "ended",
+                reason=changed.reason,
+            )
             if not changed.opened:
                 self.pump.end_session(changed.session, self.now_us)
         for port, line in self._lines.items():
@@ -262,7 +268,7 @@ class Device:
         for frame in line.answers.feed(raw):
             if frame.silent:
                 continue
-            self._emit(self._seen(port, frame))
+            self._see(port, frame)
             for passed in self._through_faults(port, frame, line.answers):
                 if len(line.output) + len(passed.raw) <= OUTPUT_LIMIT:
                     line.output += passed.raw
@@ -273,11 +279,7 @@ class Device:
         if struck is None:
             return [frame]
         fault, instead = struck
-        self._emit(
-            lambda number, at_us: events.FaultFired(
-                number=number, at_us=at_us, fault=str(fault), port=port, raw=frame.raw
-            )
-        )
+        self._emit(events.FaultFired, fault=str(fault), port=port, raw=frame.raw)
         return [piece for raw in instead for piece in cutter.feed(raw) if not piece.silent]
 
     def _line(self, port: int) -> _LineState:
@@ -285,14 +287,14 @@ class Device:
             self._lines[port] = _LineState(self.wire.cutter(Direction.REQUEST), self.wire.cutter(Direction.ANSWER))
         return self._lines[port]
 
-    def _emit(self, make: Callable[[int, int], Event]) -> None:
+    def _emit(self, kind: Callable[..., Event], at_us: int | None = None, **fields: object) -> None:
+        """Add an event of a kind: `at_us` None is now."""
         self._events_made += 1
-        self._events.append(make(self._events_made, self.now_us))
+        self._events.append(kind(number=self._events_made, at_us=self.now_us if at_us is None else at_us, **fields))
 
-    def _seen(self, port: int, frame: WireFrame) -> Callable[[int, int], Event]:
-        return lambda number, at_us: events.FrameSeen(
-            number=number,
-            at_us=at_us,
+    def _see(self, port: int, frame: WireFrame) -> None:
+        self._emit(
+            events.FrameSeen,
             port=port,
             direction=frame.direction.value,
             name=frame.name,
@@ -302,29 +304,15 @@ class Device:
         )
 
     def _reject(self, port: int, raw: bytes, reason: str) -> None:
-        self._emit(
-            lambda number, at_us: events.BytesRejected(number=number, at_us=at_us, port=port, reason=reason, raw=raw)
-        )
+        self._emit(events.BytesRejected, port=port, reason=reason, raw=raw)
 
-    def _emit_session(self, port: int, change: str, reason: str) -> None:
-        self._emit(
-            lambda number, at_us: events.SessionChanged(
-                number=number, at_us=at_us, port=port, change=change, reason=reason
-            )
-        )
-
-    def _emit_power(self, change: str, write: str) -> None:
-        self._emit(lambda number, at_us: events.PowerChanged(number=number, at_us=at_us, change=change, write=write))
-
-    def _emit_record(self, happened: Recorded) -> None:
+    def _tell_record(self, happened: Recorded) -> None:
         record = happened.record
         self._emit(
-            lambda number, _now: events.Logged(
-                number=number,
-                at_us=happened.at_us,
-                sequence=record.sequence,
-                type=record.type.name.lower(),
-                op_id=record.op_id,
-                detail=record.detail,
-            )
+            events.Logged,
+            at_us=happened.at_us,
+            sequence=record.sequence,
+            type=record.type.name.lower(),
+            op_id=record.op_id,
+            detail=record.detail,
         )

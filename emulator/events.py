@@ -99,7 +99,7 @@ class FaultArmed(_Happening):
     """The tester armed a fault."""
 
     kind: ClassVar[str] = "fault-armed"
-    fault: str = field(metadata=_meaning("the fault as it was written"))
+    fault: str = field(metadata=_meaning("the fault as it was written, or which write a power cut waits for"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
