@@ -6,21 +6,19 @@ model's reason -> NAK code). Enumerations of both sides have the same names; `_w
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from firmware_model import MODEL_VERSION, commands
+from emulator import identity
+from firmware_model import commands
 from firmware_model.commands import Command, Origin, Reason, Refusal
 from firmware_model.firmware import codes as model
 from firmware_model.firmware.event_log import LogRecord as ModelRecord
-from firmware_model.profile import Profile
 from firmware_model.quantities import US_PER_SECOND, ceil_div, whole_seconds
 from protocol.device_end import Request
 from protocol.fields import table_of
-from protocol.frame import MAJOR, MAX_PAYLOAD, MINOR
 from protocol.messages import alarm, deliver, link, log, op, pump_time, read
 from protocol.messages import codes as wire
 from protocol.messages.log_records import DATA_OF, log_record
@@ -55,12 +53,6 @@ NAKS: Final[Mapping[Reason, NakCode]] = MappingProxyType(
         Reason.MEMORY_FAILURE: NakCode.MEMORY_FAILURE,
     }
 )
-
-CAPABILITIES: Final = (
-    wire.Capability.SINGLE_BOLUS | wire.Capability.ALARMS | wire.Capability.EVENT_LOG | wire.Capability.OP_LEDGER
-)
-
-NAME_LENGTH: Final = 16
 
 OPCODE_OF_KIND: Final[Mapping[model.OpKind, int]] = MappingProxyType(
     {
@@ -211,28 +203,6 @@ def _status(_request: Request, outcome: commands.StatusAnswer) -> object:
     )
 
 
-def _identity(_request: Request, outcome: commands.IdentityAnswer) -> object:
-    return read.IdentAnswer(
-        model=outcome.profile.device.model,
-        profile=_wire_text(outcome.profile.name),
-        serial_number=outcome.serial_number,
-        firmware_version=outcome.profile.device.firmware_version,
-        firmware_hash=firmware_hash(outcome.profile),
-        model_version=MODEL_VERSION,
-        boots=outcome.boots,
-    )
-
-
-def _wire_text(name: str) -> str:
-    """A name that somebody gave to a file, as IDENT can say it: 16 characters of printable ASCII."""
-    shown = "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in name)
-    return shown[:NAME_LENGTH]
-
-
-def _limits(_request: Request, outcome: commands.LimitsAnswer) -> object:
-    return caps(outcome.profile)
-
-
 def _time(_request: Request, outcome: commands.TimeAnswer) -> object:
     return pump_time.TimeReadAnswer(
         elapsed_s=whole_seconds(outcome.elapsed_us), rtc_unix_s=outcome.rtc_unix_s, offset_min=outcome.offset_min
@@ -340,8 +310,8 @@ ANSWERS: Final[Mapping[type, Callable[[Request, Any], object]]] = MappingProxyTy
         commands.OpOutcome: _op_answer,
         commands.PreparedBolus: _prepared,
         commands.StatusAnswer: _status,
-        commands.IdentityAnswer: _identity,
-        commands.LimitsAnswer: _limits,
+        commands.IdentityAnswer: lambda _, outcome: identity.ident(outcome),
+        commands.LimitsAnswer: lambda _, outcome: identity.caps(outcome.profile),
         commands.TimeAnswer: _time,
         commands.AlarmsAnswer: _alarms,
         commands.AlarmAcknowledged: _acknowledged,
@@ -359,46 +329,3 @@ def nak_of(request: Request, refusal: Refusal) -> Nak:
     field = names.index(refusal.field) if refusal.field in names else NO_FIELD
     code = NAKS[refusal.reason]
     return Nak(code, field, refusal.element, refusal.detail if REFUSALS[code].detail else 0)
-
-
-def firmware_hash(profile: Profile) -> bytes:
-    """Eight bytes that tell firmwares apart: the profile's version, and the model's."""
-    identity = f"{profile.device.model} {profile.device.firmware_version} {MODEL_VERSION}"
-    return hashlib.sha256(identity.encode()).digest()[:8]
-
-
-def hello(profile: Profile, serial_number: int, *, insecure: bool) -> link.HelloAnswer:
-    """Who the pump is and what it can do."""
-    return link.HelloAnswer(
-        major=MAJOR,
-        minor=MINOR,
-        capabilities=CAPABILITIES,
-        model=profile.device.model,
-        serial_number=serial_number,
-        firmware_hash=firmware_hash(profile),
-        max_payload=MAX_PAYLOAD,
-        marks=wire.Marks.EMULATOR | (wire.Marks.INSECURE if insecure else wire.Marks(0)),
-    )
-
-
-def caps(profile: Profile) -> link.CapsAnswer:
-    """Every limit and quantum."""
-    step_nl = profile.motor.step_volume_nl
-    return link.CapsAnswer(
-        volume_quantum_nl=step_nl,
-        rate_min_nl_per_day=profile.therapy.rate_min_nl_per_day,
-        rate_max_nl_per_day=profile.therapy.rate_max_nl_per_day,
-        rate_quantum_nl_per_day=profile.therapy.rate_quantum_nl_per_day,
-        bolus_volume_min_nl=profile.bolus.volume_min_nl,
-        bolus_volume_max_nl=profile.bolus.volume_max_nl,
-        bolus_duration_min_s=profile.bolus.duration_min_s,
-        bolus_duration_max_s=profile.bolus.duration_max_s,
-        bolus_rate_max_nl_per_day=profile.bolus.rate_max_nl_per_day,
-        lease_s=profile.bolus.lease_s,
-        reservoir_capacity_nl=profile.reservoir.capacity_nl,
-        low_reservoir_nl=profile.reservoir.low_nl,
-        empty_reservoir_nl=profile.reservoir.empty_nl,
-        journal_interval_nl=profile.motor.journal_interval_steps * step_nl,
-        log_capacity=(profile.log.pages - 1) * profile.log.records_per_page,
-        alarm_capacity=profile.memory.alarm_capacity,
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from emulator import dispatcher
+from emulator import dispatcher, identity
 from emulator.wire import Direction, FrameCutter, LazyText, ModelRequest, SessionChange, WireFrame
 from firmware_model.commands import Refusal, Reply
 from firmware_model.profile import Profile
@@ -55,7 +55,7 @@ class VpumpWire:
 
     def __init__(self, profile: Profile, serial_number: int, *, insecure: bool) -> None:
         self._end = DeviceEnd(address=serial_number, insecure=insecure)
-        self._hello = dispatcher.hello(profile, serial_number, insecure=insecure)
+        self._hello = identity.hello(profile, serial_number, insecure=insecure)
         self._waiting: dict[int, Request] = {}
 
     @property

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator import dispatcher
+from emulator import dispatcher, identity
 from firmware_model import commands
 from firmware_model.commands import Command, Outcome, Reason, Refusal
 from firmware_model.firmware import codes as model
@@ -156,7 +156,7 @@ def test_every_profile_that_may_be_can_be_told(profile: Profile) -> None:
     desk = Desk(new_device(profile))
     desk.open()
     caps = desk.ask(CapsRequest())
-    assert caps == dispatcher.caps(profile)
+    assert caps == identity.caps(profile)
     assert desk.ask(IdentRequest()).profile == profile.name
     assert len(encode(caps)) <= 223
 
@@ -166,7 +166,7 @@ def test_hello_ident_and_caps_tell_the_same_pump(name: str) -> None:
     profile = shipped(name)
     desk = Desk(new_device(profile))
     desk.open()
-    hello = dispatcher.hello(profile, desk.device.serial_number, insecure=True)
+    hello = identity.hello(profile, desk.device.serial_number, insecure=True)
     ident = desk.ask(IdentRequest())
     assert (ident.model, ident.serial_number, ident.firmware_hash) == (
         hello.model,
@@ -175,7 +175,7 @@ def test_hello_ident_and_caps_tell_the_same_pump(name: str) -> None:
     )
     assert ident.profile == desk.device.profile_name == name
     assert wire.Marks.INSECURE in hello.marks
-    assert wire.Marks.INSECURE not in dispatcher.hello(profile, 1, insecure=False).marks
+    assert wire.Marks.INSECURE not in identity.hello(profile, 1, insecure=False).marks
 
 
 def test_a_request_without_a_role_is_a_fault_of_the_program() -> None:

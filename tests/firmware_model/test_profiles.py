@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import pytest
 
-from emulator import dispatcher
+from emulator import identity
 from emulator.assembly import load_profile, shipped_profiles
 from firmware_model.profile import SECTIONS, Profile, ProfileError, parse_profile
 from tests.firmware_model.pump_profiles import parsed, shipped, shipped_text
@@ -32,7 +32,7 @@ def test_every_parameter_of_a_shipped_profile_says_where_it_comes_from(name: str
 
 def test_the_shipped_profiles_differ_in_every_limit_and_quantum() -> None:
     """A number that is built into a programmer is wrong for one of them."""
-    small, large = dispatcher.caps(load_profile("reference-20")), dispatcher.caps(load_profile("reference-40"))
+    small, large = identity.caps(load_profile("reference-20")), identity.caps(load_profile("reference-40"))
     for field in fields(small):
         assert getattr(small, field.name) != getattr(large, field.name), field.name
 

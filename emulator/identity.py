@@ -1,0 +1,80 @@
+"""Who a pump is, in the wire's words: HELLO, IDENT and CAPS, which follow from its profile."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+from firmware_model import MODEL_VERSION
+from firmware_model.commands import IdentityAnswer
+from firmware_model.profile import Profile
+from protocol.frame import MAJOR, MAX_PAYLOAD, MINOR
+from protocol.messages import codes as wire
+from protocol.messages import link, read
+
+NAME_LENGTH: Final = 16
+CAPABILITIES: Final = (
+    wire.Capability.SINGLE_BOLUS | wire.Capability.ALARMS | wire.Capability.EVENT_LOG | wire.Capability.OP_LEDGER
+)
+
+
+def hello(profile: Profile, serial_number: int, *, insecure: bool) -> link.HelloAnswer:
+    """Who the pump is and what it can do."""
+    return link.HelloAnswer(
+        major=MAJOR,
+        minor=MINOR,
+        capabilities=CAPABILITIES,
+        model=profile.device.model,
+        serial_number=serial_number,
+        firmware_hash=firmware_hash(profile),
+        max_payload=MAX_PAYLOAD,
+        marks=wire.Marks.EMULATOR | (wire.Marks.INSECURE if insecure else wire.Marks(0)),
+    )
+
+
+def ident(outcome: IdentityAnswer) -> read.IdentAnswer:
+    """Which pump it is, and how often it has booted."""
+    return read.IdentAnswer(
+        model=outcome.profile.device.model,
+        profile=_wire_text(outcome.profile.name),
+        serial_number=outcome.serial_number,
+        firmware_version=outcome.profile.device.firmware_version,
+        firmware_hash=firmware_hash(outcome.profile),
+        model_version=MODEL_VERSION,
+        boots=outcome.boots,
+    )
+
+
+def caps(profile: Profile) -> link.CapsAnswer:
+    """Every limit and quantum."""
+    step_nl = profile.motor.step_volume_nl
+    return link.CapsAnswer(
+        volume_quantum_nl=step_nl,
+        rate_min_nl_per_day=profile.therapy.rate_min_nl_per_day,
+        rate_max_nl_per_day=profile.therapy.rate_max_nl_per_day,
+        rate_quantum_nl_per_day=profile.therapy.rate_quantum_nl_per_day,
+        bolus_volume_min_nl=profile.bolus.volume_min_nl,
+        bolus_volume_max_nl=profile.bolus.volume_max_nl,
+        bolus_duration_min_s=profile.bolus.duration_min_s,
+        bolus_duration_max_s=profile.bolus.duration_max_s,
+        bolus_rate_max_nl_per_day=profile.bolus.rate_max_nl_per_day,
+        lease_s=profile.bolus.lease_s,
+        reservoir_capacity_nl=profile.reservoir.capacity_nl,
+        low_reservoir_nl=profile.reservoir.low_nl,
+        empty_reservoir_nl=profile.reservoir.empty_nl,
+        journal_interval_nl=profile.motor.journal_interval_steps * step_nl,
+        log_capacity=(profile.log.pages - 1) * profile.log.records_per_page,
+        alarm_capacity=profile.memory.alarm_capacity,
+    )
+
+
+def firmware_hash(profile: Profile) -> bytes:
+    """Eight bytes that tell firmwares apart: the profile's version, and the model's."""
+    identity = f"{profile.device.model} {profile.device.firmware_version} {MODEL_VERSION}"
+    return hashlib.sha256(identity.encode()).digest()[:8]
+
+
+def _wire_text(name: str) -> str:
+    """A name that somebody gave to a file, as IDENT can say it: 16 characters of printable ASCII."""
+    shown = "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in name)
+    return shown[:NAME_LENGTH]
