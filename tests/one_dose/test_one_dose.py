@@ -27,7 +27,6 @@ duration_min_s = { value = 20, chosen = "short, so that boluses end within a tes
 PROFILE = parse_profile("small-ledger", SMALL_LEDGER, shipped_text)
 WHICH = st.integers(0, 1)
 FATES = st.sampled_from([Fate.ARRIVES] * 3 + list(Fate))
-ANSWER_FATES = st.sampled_from([Fate.ARRIVES] * 3 + [Fate.LOST, Fate.DOUBLED])
 
 
 class OneDose(RuleBasedStateMachine):
@@ -64,17 +63,17 @@ class OneDose(RuleBasedStateMachine):
     def wants_cancel(self, which: int) -> None:
         self.world.wants_cancel(self.host(which))
 
-    @rule(which=WHICH, fates=st.lists(st.tuples(FATES, ANSWER_FATES), min_size=1, max_size=12))
+    @rule(which=WHICH, fates=st.lists(st.tuples(FATES, FATES), min_size=1, max_size=12))
     def turns(self, which: int, fates: list[tuple[Fate, Fate]]) -> None:
         for request, answer in fates:
             self.world.turn(self.host(which), request, answer)
 
-    @rule(which=WHICH, request=FATES, answer=ANSWER_FATES, times=st.integers(3, 8))
+    @rule(which=WHICH, request=FATES, answer=FATES, times=st.integers(3, 8))
     def storm(self, which: int, request: Fate, answer: Fate, times: int) -> None:
         for _ in range(times):
             self.world.turn(self.host(which), request, answer)
 
-    @rule(which=WHICH, request=FATES, answer=ANSWER_FATES, times=st.integers(0, 8))
+    @rule(which=WHICH, request=FATES, answer=FATES, times=st.integers(0, 8))
     def storm_over_execute(self, which: int, request: Fate, answer: Fate, times: int) -> None:
         self.world.run_to_execute(self.host(which))
         for _ in range(times):
@@ -92,7 +91,7 @@ class OneDose(RuleBasedStateMachine):
         for index in order[:times]:
             self.world.deliver_belated(host, index)
 
-    @rule(which=WHICH, request=FATES, answer=ANSWER_FATES)
+    @rule(which=WHICH, request=FATES, answer=FATES)
     def the_other_takes_the_place_at_execute(self, which: int, request: Fate, answer: Fate) -> None:
         """Between EXECUTE and its retry the other host opens its line, and this one's session is gone."""
         host, other = self.host(which), self.host(1 - which)
@@ -116,6 +115,20 @@ class OneDose(RuleBasedStateMachine):
     @rule(which=WHICH, index=st.integers(0, 20))
     def belated(self, which: int, index: int) -> None:
         self.world.deliver_belated(self.host(which), index)
+
+    @rule(which=WHICH, index=st.integers(0, 20))
+    def belated_answer(self, which: int, index: int) -> None:
+        self.world.deliver_belated_answer(self.host(which), index)
+
+    @rule(which=WHICH, request=FATES, times=st.integers(2, 12), behind=st.integers(1, 3))
+    def every_answer_comes_late(self, which: int, request: Fate, times: int, behind: int) -> None:
+        """From EXECUTE on, each answer arrives while the host already waits for that to a later frame."""
+        host = self.host(which)
+        self.world.run_to_execute(host)
+        for turn in range(times):
+            self.world.turn(host, request, Fate.HELD_BACK)
+            if turn >= behind:
+                self.world.deliver_belated_answer(host, turn - behind)
 
     @rule(which=WHICH, frame_arrives=st.booleans())
     def host_dies(self, which: int, frame_arrives: bool) -> None:

@@ -68,6 +68,7 @@ class Programmer:
     dies_at_keep: int = 0
     dies_after_keep: bool = False
     belated: list[bytes] = field(default_factory=list)
+    belated_answers: list[bytes] = field(default_factory=list)
 
 
 class World:
@@ -143,6 +144,11 @@ class World:
             answer = self._take_answers(host)
             if host.end is not None:
                 host.end.receive(answer, self.now_us)
+
+    def deliver_belated_answer(self, host: Programmer, index: int) -> None:
+        """An answer that was held back, or a copy of one, reaches the host after all, whatever it now waits for."""
+        if host.belated_answers and host.line_open and host.end is not None:
+            host.end.receive(host.belated_answers[index % len(host.belated_answers)], self.now_us)
 
     def arm_power_cut(self, at_write: int, mode: CutMode, torn_bytes: int) -> None:
         """Power will go at a write of the pump's memory."""
@@ -251,6 +257,7 @@ class World:
             self.device.line(LineChange.CLOSED, self.now_us, host.port)
         host.line_open = False
         host.belated.clear()
+        host.belated_answers.clear()
         self._observe()
 
     def _go_on(self, host: Programmer) -> None:
@@ -325,6 +332,8 @@ class World:
         for _ in range(times):
             self.device.receive(data, self.now_us, host.port)
             answers = self._take_answers(host)
+            if answers and answer in (Fate.HELD_BACK, Fate.COPIED):
+                host.belated_answers.append(answers)
             copies = {Fate.ARRIVES: 1, Fate.COPIED: 1, Fate.DOUBLED: 2}.get(answer, 0)
             assert host.end is not None
             host.end.receive(answers * copies, self.now_us)
