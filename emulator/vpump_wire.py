@@ -9,7 +9,8 @@ from emulator.wire import Direction, FrameCutter, LazyText, ModelRequest, Sessio
 from firmware_model.commands import Refusal, Reply
 from firmware_model.profile import Profile
 from protocol.device_end import DeviceEnd, Request, SessionEnded, SessionOpened
-from protocol.explain import FAULT_WORDS, explain, name_of, reject_words
+from protocol.explain import FAULT_WORDS, explain, name_of
+from protocol.frame import FrameError, parse_body
 from protocol.framing import Piece, StreamReader
 from protocol.messages.link import HelloRequest, LinkStatsRequest
 from protocol.messages.operations import OPERATIONS
@@ -42,12 +43,16 @@ class VpumpCutter:
 
 def classify(piece: Piece, direction: Direction) -> VpumpFrame:
     """A piece of the stream as others may know it."""
-    rejected = reject_words(piece.fault, piece.body)
-    if rejected or piece.body is None:
-        return VpumpFrame(piece.raw, direction, rejected=rejected, silent=not rejected, piece=piece)
-    body = piece.body
-    name, effect = name_of(body)
-    return VpumpFrame(piece.raw, direction, name, effect, LazyText(lambda: explain(body).summary), piece=piece)
+    fault = piece.fault
+    if (body := piece.body) is not None:
+        try:
+            name, effect = name_of(parse_body(body))
+            return VpumpFrame(piece.raw, direction, name, effect, LazyText(lambda: explain(body).summary), piece=piece)
+        except FrameError as error:
+            fault = error.fault
+    if fault is None:
+        return VpumpFrame(piece.raw, direction, silent=True, piece=piece)
+    return VpumpFrame(piece.raw, direction, rejected=FAULT_WORDS[fault], piece=piece)
 
 
 class VpumpWire:

@@ -61,15 +61,16 @@ class Explained:
         return " ".join(words + ([f"({self.problem})"] if self.problem else []))
 
 
-def name_of(body: bytes) -> tuple[str, str]:
-    """The name and the effect of a body's operation, without a look at its payload. Raises FrameError."""
-    return _named(parse_body(body))
+def name_of(frame: Frame) -> tuple[str, str]:
+    """Name and effect of a frame's operation; one that this version does not know is named by its number."""
+    operation = by_opcode.get(frame.opcode)
+    return (operation.name, operation.effect.value) if operation else (f"{frame.opcode:04X}", "")
 
 
 def explain(body: bytes) -> Explained:
     """The words for a body (header to tag). Raises FrameError when it is no frame."""
     frame = parse_body(body)
-    name, effect = _named(frame)
+    name, effect = name_of(frame)
     direction = "event" if Flag.EVENT in frame.flags else "answer" if Flag.RESP in frame.flags else "request"
     known = Explained(name=name, direction=direction, effect=effect, frame=frame)
     operation = by_opcode.get(frame.opcode)
@@ -109,12 +110,6 @@ def reject_words(fault: LineFault | None, body: bytes | None) -> str:
 def field_words(message: object) -> tuple[tuple[str, str], ...]:
     """Names and values of a message's fields, for people."""
     return tuple((row.name, _word(getattr(message, row.name))) for row in table_of(type(message)))
-
-
-def _named(frame: Frame) -> tuple[str, str]:
-    """An operation that this version does not know is named by its number, and of unknown effect."""
-    operation = by_opcode.get(frame.opcode)
-    return (operation.name, operation.effect.value) if operation else (f"{frame.opcode:04X}", "")
 
 
 def _refused(known: Explained) -> Explained:

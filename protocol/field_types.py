@@ -124,12 +124,10 @@ class CodedType(FieldType):
 
 
 @dataclass(frozen=True, slots=True)
-class BytesType(FieldType):
-    length: int
+class BlockType(FieldType):
+    """A fixed number of bytes."""
 
-    @property
-    def name(self) -> str:
-        return f"raw{self.length}"
+    length: int
 
     @property
     def size(self) -> int:
@@ -138,6 +136,15 @@ class BytesType(FieldType):
     @property
     def subcon(self) -> construct.Construct[Any, Any]:
         return construct.Bytes(self.length)
+
+
+@dataclass(frozen=True, slots=True)
+class BytesType(BlockType):
+    """Bytes as they are."""
+
+    @property
+    def name(self) -> str:
+        return f"raw{self.length}"
 
     def to_wire(self, value: Any) -> Any:
         if not isinstance(value, bytes) or len(value) != self.length:
@@ -149,22 +156,12 @@ class BytesType(FieldType):
 
 
 @dataclass(frozen=True, slots=True)
-class TextType(FieldType):
+class TextType(BlockType):
     """Printable ASCII, filled up with NUL; nothing but NUL after the first one."""
-
-    length: int
 
     @property
     def name(self) -> str:
         return f"text{self.length}"
-
-    @property
-    def size(self) -> int:
-        return self.length
-
-    @property
-    def subcon(self) -> construct.Construct[Any, Any]:
-        return construct.Bytes(self.length)
 
     def to_wire(self, value: Any) -> Any:
         if not isinstance(value, str) or not (value.isascii() and (value == "" or value.isprintable())):

@@ -35,6 +35,25 @@ class Sink(Protocol):
         """The client does not read; what was queued for it has been thrown away."""
 
 
+class Started:
+    """What `start` gives a port: the loop that it works on, and the sink that it tells. A mixin."""
+
+    _started: tuple[asyncio.AbstractEventLoop, Sink] | None = None
+
+    @property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return self._of_start()[0]
+
+    @property
+    def _sink(self) -> Sink:
+        return self._of_start()[1]
+
+    def _of_start(self) -> tuple[asyncio.AbstractEventLoop, Sink]:
+        if self._started is None:
+            raise RuntimeError("the port is not started, or it is closed")
+        return self._started
+
+
 class Port(Protocol):
     """A line that clients can open."""
 

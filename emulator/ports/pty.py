@@ -29,7 +29,7 @@ import tty
 from pathlib import Path
 
 from emulator.ports.inotify import FileWatch, Happening
-from emulator.ports.port import QUEUE_LIMIT, PortError, Sink
+from emulator.ports.port import QUEUE_LIMIT, PortError, Sink, Started
 from emulator.ports.spec import PtySpec
 
 # More than the kernel holds of one client (about 20 KB), so that bytes beyond come from one that is still writing.
@@ -43,13 +43,12 @@ _READ_BYTES = 16 * 1024
 _IFLAG, _OFLAG, _CFLAG, _LFLAG, _CC = 0, 1, 2, 3, 6
 
 
-class PtyPort:
+class PtyPort(Started):
     """A pseudo-terminal in raw mode, for one client at a time."""
 
     def __init__(self, spec: PtySpec) -> None:
         self.spec = spec
         self.link: str | None = None
-        self._started: tuple[asyncio.AbstractEventLoop, Sink] | None = None
         self._present = False
         # While it is set, what is sent is for a client that is gone.
         self._muted = False
@@ -107,19 +106,6 @@ class PtyPort:
             self.link = None
         self._undo.close()
         self._master = -1
-
-    @property
-    def _loop(self) -> asyncio.AbstractEventLoop:
-        return self._of_start()[0]
-
-    @property
-    def _sink(self) -> Sink:
-        return self._of_start()[1]
-
-    def _of_start(self) -> tuple[asyncio.AbstractEventLoop, Sink]:
-        if self._started is None:
-            raise RuntimeError("the port is not started, or it is closed")
-        return self._started
 
     def _look(self) -> None:
         """See who is there, and what they wrote. Called whenever any of it may have changed."""

@@ -13,7 +13,7 @@ import asyncio
 import errno
 import socket
 
-from emulator.ports.port import QUEUE_LIMIT, PortError, Sink
+from emulator.ports.port import QUEUE_LIMIT, PortError, Sink, Started
 from emulator.ports.spec import TcpSpec
 
 READ_BYTES = 32 * 1024
@@ -24,14 +24,13 @@ ACCEPT_PAUSE_S = 1.0
 _CLIENT_GAVE_UP = (errno.ECONNABORTED, errno.EPROTO, errno.EPERM)
 
 
-class TcpPort:
+class TcpPort(Started):
     """A listener on a loopback address, and the client that is connected to it."""
 
     link: str | None = None
 
     def __init__(self, spec: TcpSpec) -> None:
         self.spec = spec
-        self._started: tuple[asyncio.AbstractEventLoop, Sink] | None = None
         self._pause: asyncio.TimerHandle | None = None
         self._client: socket.socket | None = None
         self._half_closed = False
@@ -73,19 +72,6 @@ class TcpPort:
             self._loop.remove_reader(self._listener)
             self._started = None
         self._listener.close()
-
-    @property
-    def _loop(self) -> asyncio.AbstractEventLoop:
-        return self._of_start()[0]
-
-    @property
-    def _sink(self) -> Sink:
-        return self._of_start()[1]
-
-    def _of_start(self) -> tuple[asyncio.AbstractEventLoop, Sink]:
-        if self._started is None:
-            raise RuntimeError("the port is not started, or it is closed")
-        return self._started
 
     def _accept(self) -> None:
         try:
