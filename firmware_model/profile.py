@@ -189,6 +189,7 @@ def parse_profile(name: str, content: str, find: Callable[[str], str | None]) ->
                 raise ProfileError(f"{merged[lesser][2]}: {lesser} is {low}, but at most {high} is allowed ({greater})")
             raise ProfileError(f"{merged[greater][2]}: {greater} is {high}, but at least {low} is allowed ({lesser})")
     sources = {key: source for key, (_, source, _) in sorted(merged.items())}
+    # Each section has been made by its own class, which the table of sections does not tell a type checker.
     return Profile(name=name, sources=MappingProxyType(sources), **sections)  # type: ignore[arg-type]
 
 

@@ -7,7 +7,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Final
 
-from cobs import cobs  # type: ignore[import-untyped]
+from cobs import cobs  # type: ignore[import-untyped]  # cobs ships no types
 
 DELIMITER: Final = b"\x00"
 CRC_SIZE: Final = 4

@@ -168,11 +168,11 @@ def _first_outcome(host: Host, hands: LineHands, procedure: Callable[[Host], Pro
         ) from taken
     except NothingToCancel as nothing:
         raise Refused("no bolus is running, so there is nothing to cancel.", code="no_such_bolus") from nothing
-    except NoPump as error:
+    except (NoPump, PumpRefused) as error:
         begun = [each for each in host.book.unfinished if each.stage == "open"]
         if not begun:
             raise
-        raise failure_of(Report(begun[-1], Unknown(str(error), final=False))) from error  # type: ignore[misc]
+        raise _unknown(begun[-1], Unknown(_why(error), final=False)) from error
 
 
 def _last_outcome(host: Host, hands: LineHands, report: Report) -> Report:
@@ -180,10 +180,14 @@ def _last_outcome(host: Host, hands: LineHands, report: Report) -> Report:
     try:
         return run(follow(host, report), hands)
     except (NoPump, PumpRefused) as error:
-        why = str(error) if isinstance(error, NoPump) else f"the pump refused with {error}"
         raise OutcomeUnknown(
-            f"operation {op_id} was taken, and then {why}; ask for its end with 'vpump op {op_id}'.", op_id=op_id
+            f"operation {op_id} was taken, and then {_why(error)}; ask for its end with 'vpump op {op_id}'.",
+            op_id=op_id,
         ) from error
+
+
+def _why(error: NoPump | PumpRefused) -> str:
+    return str(error) if isinstance(error, NoPump) else f"the pump refused with {error}"
 
 
 @contextlib.contextmanager
@@ -251,13 +255,18 @@ def failure_of(report: Report, *, waited: bool = False) -> CommandFailure | None
                 )
             return Refused(f"operation {op_id} was not taken: {why.value}.", code=why.name.lower(), op_id=op_id)
         case Unknown():
-            advice = f"ask again with 'vpump op {op_id}'"
-            if outcome.final:
-                advice = f"look at the pump, then book that with 'vpump op {op_id} --book-unknown'"
-            what = f"operation {op_id} ({in_peoples_units(report.intention.command)})"
-            return OutcomeUnknown(
-                f"the outcome of {what} is unknown: {outcome.reason}; {advice}.", op_id=op_id, final=outcome.final
-            )
+            return _unknown(report.intention, outcome)
+
+
+def _unknown(intention: Intention, outcome: Unknown) -> OutcomeUnknown:
+    op_id = intention.op_id
+    advice = f"ask again with 'vpump op {op_id}'"
+    if outcome.final:
+        advice = f"look at the pump, then book that with 'vpump op {op_id} --book-unknown'"
+    what = f"operation {op_id} ({in_peoples_units(intention.command)})"
+    return OutcomeUnknown(
+        f"the outcome of {what} is unknown: {outcome.reason}; {advice}.", op_id=op_id, final=outcome.final
+    )
 
 
 def _request_of(intention: Intention) -> Any:

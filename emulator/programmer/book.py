@@ -149,6 +149,7 @@ def state_directory(environment: Mapping[str, str]) -> Path:
     # The XDG specification says that a relative path is to be ignored.
     if xdg and Path(xdg).is_absolute():
         return Path(xdg, "vpump")
+    # Path.home raises where no home is to be had; this leaves a path that then says in its error what is missing.
     return Path(environment.get("HOME") or os.path.expanduser("~"), ".local", "state", "vpump")  # noqa: PTH111
 
 

@@ -19,6 +19,7 @@ from protocol.host_end import Answered, HostEnd, NoAnswer, Refused
 from protocol.messages.deliver import BolusExecuteRequest
 from protocol.messages.link import HelloRequest
 from protocol.messages.log import LogReadRequest
+from protocol.messages.op import OpListRequest
 from protocol.messages.read import StatusRequest
 from protocol.refusals import Nak, NakCode
 from tests.programmer.dying_host import LOST, PASSES, SERIAL_NUMBER, World
@@ -167,6 +168,16 @@ def test_a_line_that_breaks_behind_execute_leaves_the_outcome_unknown_until_some
     desk.breaks = None
     again = desk.document("bolus", "50uL")
     assert (again["continued"], again["state"]) == (True, "executing")
+    assert desk.world.started() == 1
+
+
+def test_a_session_that_is_gone_does_not_make_an_unknown_outcome_a_refusal(desk: Desk) -> None:
+    """The ledger cannot be read, for another program has the place: the earlier dose is as unknown as before."""
+    desk.breaks = BolusExecuteRequest
+    desk.document("bolus", "50uL", status=6)
+    desk.breaks = None
+    desk.answers[OpListRequest] = [Refused(Nak(NakCode.NO_SUCH_SESSION), txn=0)]
+    assert desk.document("bolus", "50uL", status=6)["op_id"] == 1
     assert desk.world.started() == 1
 
 
