@@ -2,149 +2,126 @@
 
 Rules of this file:
 
-- It knows no pump. Requests leave by `next_request` under a token; the pump's answer comes back under that token.
-- A token lives as long as what it was asked in: the session, or for HELLO the line. Answers to dead tokens vanish.
+- It knows no pump. What it wants of one leaves by `next_errand` under a token, and comes back under that token.
+- A token lives as long as what it was asked in: the session, or without one the line. Answers to dead tokens vanish.
 - At most one sequenced request of a session is unanswered. Only its final answer moves `last` and fills the cache.
-- Answers are kept as wire frames, so that what is sent again is the same to the byte.
-- Until secured sessions are built, an opened line is the one open session of the device, a clinician's (INSECURE).
+- A payload is read only behind the tag, the order of txn and the role.
+- INSECURE: an opened line is the clinician's one place, as session 0 of host 0; the rest is as it is with keys.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Final
 
+from protocol import keys
+from protocol.access import role_refusal
+from protocol.channel import CounterExhausted, CounterOld, TagWrong
+from protocol.errands import (
+    AttemptToConfirm,
+    AttemptToCount,
+    Errand,
+    Errands,
+    FailureToNote,
+    Request,
+    SessionNumberWanted,
+    Token,
+)
 from protocol.fields import FormatError, decode, encode
 from protocol.frame import ANY_ADDRESS, MAJOR, Flag, Frame, FrameError, parse_body
 from protocol.framing import LineFault, Piece
+from protocol.handshake import answer_open
+from protocol.keys import RoleKeys
 from protocol.link_statistics import LinkCounters, LinkStats
+from protocol.messages import link
 from protocol.messages.codes import Role
-from protocol.messages.operations import Operation, Service, by_opcode, payload_hash
+from protocol.messages.operations import Operation, Service, by_name, by_opcode, payload_hash
+from protocol.pump_line import PumpLine
 from protocol.refusals import OK, OUTSIDE_SEQUENCE, Nak, NakCode
+from protocol.sessions import (
+    INSECURE_ID,
+    SILENCE_US,
+    WRONG_TAGS_MAX,
+    Asked,
+    AuthAnswered,
+    Channel,
+    EndReason,
+    Session,
+    SessionEnded,
+    SessionOpened,
+    Sessions,
+    answer_wire,
+)
 
-SILENCE_US: Final = 180_000_000
 # Requests outside the sequence (STOP, OP_QUERY, HELLO) that one line may have unanswered; the next one gets BUSY.
 UNSEQUENCED_REQUESTS_MAX: Final = 8
-# Frames that wait to be fetched from one line; further ones are lost, as on a line that nobody reads.
-FRAMES_HELD_MAX: Final = 64
-
-EndReason = Literal["line", "silence", "displaced", "power"]
 
 _SERVICES: Final = frozenset(int(service) for service in Service)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """A request that awaits `answer` or `refuse` under its token. `session` 0 and `role` None: asked without one."""
-
-    token: int
-    port: int
-    session: int
-    role: Role | None
-    host_id: int
-    operation: Operation
-    message: Any
-    payload_hash: bytes
-    txn: int
-
-
-@dataclass(frozen=True, slots=True)
-class SessionOpened:
-    port: int
-    session: int
-
-
-@dataclass(frozen=True, slots=True)
-class SessionEnded:
-    port: int
-    session: int
-    reason: EndReason
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What makes a request the same one again."""
-
-    txn: int
-    opcode: int
-    payload: bytes
-
-    @classmethod
-    def of(cls, frame: Frame) -> _Asked:
-        return cls(frame.txn, frame.opcode, frame.payload)
-
-
-@dataclass(slots=True)
-class _Session:
-    key: int
-    ends_at: int
-    last: _Asked | None = None
-    last_answer: bytes = b""
-    unanswered: _Asked | None = None
-
-
-@dataclass(slots=True)
-class _Line:
-    open: bool = False
-    displaced: bool = False
-    session: _Session | None = None
-    counters: LinkCounters = field(default_factory=LinkCounters)
-    frames: deque[bytes] = field(default_factory=deque)
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    port: int
-    session: int
-    asked: _Asked
-    operation: Operation
+_HELLO: Final = by_name["HELLO"].opcode
+_OPEN: Final = by_name["OPEN"].opcode
+_AUTH: Final = by_name["AUTH"].opcode
+# What a line may ask that has lost its place to another one.
+_WITHOUT_PLACE: Final = frozenset({_HELLO, _OPEN, _AUTH})
+_US_PER_S: Final = 1_000_000
 
 
 class DeviceEnd:
     """The pump's end of all its lines. Times are integer microseconds that never go back."""
 
-    def __init__(self, *, address: int, insecure: bool = True) -> None:
-        self._address = address
+    def __init__(self, *, hello: link.HelloAnswer, role_keys: RoleKeys, insecure: bool) -> None:
+        self._address = hello.serial_number
         self._insecure = insecure
-        self._lines: dict[int, _Line] = {}
-        self._tokens: dict[int, _Token] = {}
-        self._requests: deque[Request] = deque()
-        self._events: deque[SessionOpened | SessionEnded] = deque()
-        self._sessions_opened = 0
-        self._tokens_given = 0
+        self._lines: dict[int, PumpLine] = {}
+        self._sessions = Sessions()
+        self._errands = Errands()
+        self._now = 0
+        self._set_keys(hello, role_keys)
+
+    def replace_keys(self, hello: link.HelloAnswer, role_keys: RoleKeys) -> None:
+        """Other keys, and the greeting that goes with them. Sessions under the old ones end."""
+        self._set_keys(hello, role_keys)
+        for port, line in self._lines.items():
+            self._errands.forget_handshake(port)
+            line.forget_handshake()
+        for session in self._sessions:
+            if session.channel is not None:
+                self._end_session(session, "keys")
 
     def line_opened(self, port: int, now: int) -> None:
-        """A host opened the line. There is one place: every other line loses its session until it is opened anew."""
+        """A host opened the line. INSECURE: it takes the one place, and every other line has lost its own."""
         self.advance(now)
         self.line_closed(port, now)
-        for other_port, other in self._lines.items():
-            if other.open:
-                self._end_session(other_port, other, "displaced")
-                other.displaced = True
-        line = self._lines.setdefault(port, _Line())
+        line = self._lines.setdefault(port, PumpLine())
         line.open, line.displaced = True, False
         if self._insecure:
-            self._open_session(port, line, now)
+            for other_port, other in self._lines.items():
+                other.displaced = other.open and other_port != port
+            for session in self._sessions:
+                if session.role is Role.CLINICIAN:
+                    self._end_session(session, "displaced")
+            self._open_insecure(port, now)
 
     def line_closed(self, port: int, now: int) -> None:
         self.advance(now)
         line = self._lines.get(port)
         if line is None or not line.open:
             return
-        self._end_session(port, line, "line")
-        self._forget_requests(port)
+        for session in self._sessions:
+            if session.port == port:
+                self._end_session(session, "line")
+        self._errands.forget(port, None)
         line.open = line.displaced = False
+        line.forget_handshake()
         line.frames.clear()
 
     def power_lost(self) -> None:
-        """Forget all that is volatile. Lines stay as they are; the next good frame on one opens a new session."""
-        for port, line in self._lines.items():
-            self._end_session(port, line, "power")
+        """Forget all that is volatile. Lines stay as they are."""
+        for session in self._sessions:
+            self._end_session(session, "power")
+        for line in self._lines.values():
+            line.forget_handshake()
             line.frames.clear()
             line.counters = LinkCounters()
-        self._tokens.clear()
-        self._requests.clear()
+        self._errands.clear()
 
     def receive(self, port: int, piece: Piece, now: int) -> LineFault | None:
         """One piece of the stream; gives why it was dropped in silence. On a line that is not open, nobody hears it."""
@@ -159,205 +136,358 @@ class DeviceEnd:
         try:
             frame = parse_body(piece.body)
             self._check_for_us(frame)
+            if Flag.SECURED in frame.flags:
+                self._admit_secured(port, line, frame, now)
+            else:
+                line.counters.frames_received += 1
+                self._admit(port, line, frame, now)
         except FrameError as error:
             line.counters.faults[error.fault] += 1
             return error.fault
-        line.counters.frames_received += 1
-        self._admit(port, line, frame, now)
         return None
 
-    def next_request(self) -> Request | None:
-        return self._requests.popleft() if self._requests else None
+    def next_errand(self) -> Errand | None:
+        """What is wanted of the pump next."""
+        return self._errands.queue.popleft() if self._errands.queue else None
 
     def answer(self, token: int, message: object) -> None:
         """The request was granted. Tokens that are unknown or dead are ignored."""
-        known = self._tokens.get(token)
+        known = self._errands.waiting.get(token)
         if known is None:
             return
-        if type(message) is not known.operation.answer:
-            raise TypeError(f"{known.operation.name} is answered by {known.operation.answer.__name__}, not {message!r}")
+        reduced = known.operation.reduced if known.session == 0 else None
+        expected = reduced or known.operation.answer
+        if type(message) is not expected:
+            raise TypeError(f"{known.operation.name} is answered by {expected.__name__}, not {message!r}")
         payload = bytes((OK,)) + encode(message)
-        del self._tokens[token]
+        del self._errands.waiting[token]
         self._settle(known, payload, final=True)
 
     def refuse(self, token: int, nak: Nak) -> None:
         """The request was refused. PENDING is no answer: it is sent, and the token lives on."""
-        known = self._tokens.get(token)
+        known = self._errands.waiting.get(token)
         if known is None:
             return
         payload = nak.encode()
         if nak.code == NakCode.PENDING:
-            self._send(self._lines[known.port], self._response(known.asked, payload))
+            self._send_answer(self._lines[known.port], self._session_of(known), known.asked, payload)
             return
-        del self._tokens[token]
+        del self._errands.waiting[token]
         self._settle(known, payload, final=nak.code not in OUTSIDE_SEQUENCE)
+
+    def number_session(self, token: int, counter: int) -> None:
+        """The session counter for an OPEN: its challenge and cryptogram go out."""
+        known = self._errands.waiting.pop(token, None)
+        if known is None:
+            return
+        line = self._lines[known.port]
+        request = decode(link.OpenRequest, known.asked.payload)
+        line.authenticated = None
+        line.opening = answer_open(
+            request,
+            role_key=self._key_of(request.role),
+            counter=counter,
+            serial_number=self._address,
+            hello_hash=self._hello_hash,
+        )
+        self._send_answer(line, None, known.asked, line.opening.answer)
+
+    def check_attempt(self, token: int, delay_s: int) -> None:
+        """The attempt is counted: check it. `delay_s` is what a wrong one makes the next wait."""
+        known = self._errands.waiting.get(token)
+        if known is None:
+            return
+        line = self._lines[known.port]
+        opening = line.opening
+        if opening is None:
+            raise RuntimeError("an attempt was counted that belongs to no OPEN")
+        if opening.fits(decode(link.AuthRequest, known.asked.payload)):
+            holder = self._sessions.holder_of_place(opening.role, opening.request.host_id)
+            from_host_id = holder.host_id if holder is not None and opening.takes_over else None
+            self._errands.queue.append(
+                AttemptToConfirm(token, opening.role, known.port, opening.request.host_id, from_host_id)
+            )
+            return
+        del self._errands.waiting[token]
+        self._errands.queue.append(FailureToNote(known.port, opening.role))
+        refusal = Nak(NakCode.ATTEMPTS, detail=delay_s) if delay_s else Nak(NakCode.KEY)
+        self._finish_handshake(known, refusal.encode())
+
+    def open_session(self, token: int, failed_attempts: int) -> None:
+        """The attempt is confirmed: the session begins, unless another host has the place."""
+        known = self._errands.waiting.pop(token, None)
+        if known is None:
+            return
+        line = self._lines[known.port]
+        opening = line.opening
+        if opening is None:
+            raise RuntimeError("an attempt was confirmed that belongs to no OPEN")
+        holder = self._sessions.holder_of_place(opening.role, opening.request.host_id)
+        if holder is not None and not opening.takes_over:
+            self._finish_handshake(known, Nak(NakCode.BUSY_OTHER_HOST, detail=holder.host_id).encode())
+            return
+        for leaving, reason in self._sessions.make_room(opening.role, opening.request.host_id):
+            self._end_session(leaving, reason)
+        if self._insecure and opening.role is Role.CLINICIAN:
+            # Session 0 would otherwise take the one place back with the next frame.
+            for each in self._lines.values():
+                each.displaced = each.open
+        session = self._sessions.begin(
+            session_id=self._sessions.free_id(opening.counter),
+            port=known.port,
+            role=opening.role,
+            host_id=opening.request.host_id,
+            now=self._now,
+            keys=opening.session_keys(),
+        )
+        answer = link.AuthAnswer(silence_s=SILENCE_US // _US_PER_S, failed_attempts=min(failed_attempts, 0xFF))
+        self._finish_handshake(known, bytes((OK,)) + encode(answer), session)
 
     def frames_to_send(self, port: int) -> list[bytes]:
         """The frames for a line, each as it goes on the wire; drained."""
         line = self._lines.get(port)
-        if line is None:
-            return []
-        frames = list(line.frames)
-        line.frames.clear()
-        return frames
+        return line.take_frames() if line else []
 
     def next_deadline(self) -> int | None:
-        return min((line.session.ends_at for line in self._lines.values() if line.session), default=None)
+        return min((session.ends_at for session in self._sessions.live), default=None)
 
     def advance(self, now: int) -> None:
-        for port, line in self._lines.items():
-            if line.session and line.session.ends_at <= now:
-                self._end_session(port, line, "silence")
+        self._now = now
+        for session in self._sessions:
+            if session.ends_at <= now:
+                self._end_session(session, "silence")
 
     def next_event(self) -> SessionOpened | SessionEnded | None:
         """A call makes a few of these at most; drain them after each."""
-        return self._events.popleft() if self._events else None
-
-    def session_of(self, port: int) -> int:
-        line = self._lines.get(port)
-        return line.session.key if line and line.session else 0
+        return self._sessions.events.popleft() if self._sessions.events else None
 
     @property
     def session_open(self) -> bool:
-        return any(line.session for line in self._lines.values())
+        return bool(self._sessions.live)
+
+    def sessions(self) -> tuple[Session, ...]:
+        """The live sessions, the one that was heard last at the end."""
+        return tuple(self._sessions.live)
+
+    def channel_of(self, session_id: int) -> Channel | None:
+        """The channel of a session that lives or has ended lately, to look at its frames."""
+        return self._sessions.channel_of(session_id)
 
     def stats(self, port: int) -> LinkStats:
         line = self._lines.get(port)
         return line.counters.snapshot() if line else LinkStats()
 
+    def _set_keys(self, hello: link.HelloAnswer, role_keys: RoleKeys) -> None:
+        missing = [role.name for role in Role if role_keys.get(role) is None]
+        if missing:
+            raise ValueError(f"a pump needs a key for each role; missing: {', '.join(missing)}")
+        self._hello = hello
+        self._hello_hash = keys.hello_hash(encode(hello))
+        self._role_keys = role_keys
+
+    def _key_of(self, role: Role) -> bytes:
+        return self._role_keys.of_role[role]
+
     def _check_for_us(self, frame: Frame) -> None:
         if frame.flags & (Flag.RESP | Flag.EVENT):
             raise FrameError(LineFault.FLAGS)
-        operation = by_opcode.get(frame.opcode)
-        greets = operation is not None and not operation.needs_session
+        greets = frame.opcode == _HELLO
         if frame.address != self._address and not (frame.address == ANY_ADDRESS and greets):
             raise FrameError(LineFault.ADDRESS)
         if frame.major != MAJOR and not greets:
             raise FrameError(LineFault.VERSION)
 
-    def _admit(self, port: int, line: _Line, frame: Frame, now: int) -> None:
-        asked = _Asked.of(frame)
-        operation = by_opcode.get(frame.opcode)
-        if Flag.SECURED in frame.flags:
-            self._refuse_now(line, asked, NakCode.NO_SUCH_SESSION)
+    def _admit_secured(self, port: int, line: PumpLine, frame: Frame, now: int) -> None:
+        session = self._sessions.find(frame.session_id, port)
+        if session is None or session.channel is None:
+            line.counters.frames_received += 1
+            self._refuse_now(line, None, Asked(frame.txn, frame.opcode, b""), NakCode.NO_SUCH_SESSION)
             return
-        if self._insecure and not line.displaced:
-            if line.session is None:
-                self._open_session(port, line, now)
+        try:
+            payload = session.channel.requests.open(frame)
+        except CounterOld:
+            raise FrameError(LineFault.COUNTER) from None
+        except TagWrong:
+            session.wrong_tags += 1
+            self._errands.queue.append(FailureToNote(port, None))
+            if session.wrong_tags >= WRONG_TAGS_MAX:
+                self._end_session(session, "tags")
+            raise FrameError(LineFault.TAG) from None
+        line.counters.frames_received += 1
+        self._sessions.heard(session, now)
+        self._take(port, line, session, Asked(frame.txn, frame.opcode, payload))
+
+    def _admit(self, port: int, line: PumpLine, frame: Frame, now: int) -> None:
+        asked = Asked(frame.txn, frame.opcode, frame.payload)
+        session = self._sessions.find(INSECURE_ID, port)
+        if session is not None:
+            self._sessions.heard(session, now)
+        elif self._insecure and not line.displaced:
+            session = self._open_insecure(port, now)
+        if asked.opcode in (_OPEN, _AUTH):
+            session = None
+        self._take(port, line, session, asked)
+
+    def _take(self, port: int, line: PumpLine, session: Session | None, asked: Asked) -> None:
+        operation = by_opcode.get(asked.opcode)
+        if session is None:
+            if line.displaced and asked.opcode not in _WITHOUT_PLACE:
+                self._refuse_now(line, None, asked, NakCode.NO_SUCH_SESSION)
             else:
-                line.session.ends_at = now + SILENCE_US
-        session = line.session
-        needs_session = operation is None or operation.needs_session
-        if needs_session and session is None:
-            self._refuse_now(line, asked, NakCode.NO_SUCH_SESSION if line.displaced else NakCode.AUTH_REQUIRED)
-        elif session is None or (operation is not None and not operation.sequenced):
-            self._take_unsequenced(port, line, asked)
+                self._take_unsequenced(port, line, None, asked)
+        elif operation is not None and not operation.sequenced:
+            self._take_unsequenced(port, line, session, asked)
         else:
             self._take_sequenced(port, line, session, asked)
 
-    def _take_unsequenced(self, port: int, line: _Line, asked: _Asked) -> None:
-        waiting = sum(token.port == port and not token.operation.sequenced for token in self._tokens.values())
-        if waiting >= UNSEQUENCED_REQUESTS_MAX:
-            self._refuse_now(line, asked, NakCode.BUSY)
+    def _take_unsequenced(self, port: int, line: PumpLine, session: Session | None, asked: Asked) -> None:
+        if self._errands.unsequenced(port) >= UNSEQUENCED_REQUESTS_MAX:
+            self._refuse_now(line, session, asked, NakCode.BUSY)
             return
-        refusal = self._hand_over(port, line, asked)
-        if refusal is not None:
-            self._send(line, self._response(asked, refusal.encode()))
+        at_once = self._hand_over(port, line, session, asked)
+        if at_once:
+            self._send_answer(line, session, asked, at_once)
 
-    def _take_sequenced(self, port: int, line: _Line, session: _Session, asked: _Asked) -> None:
+    def _take_sequenced(self, port: int, line: PumpLine, session: Session, asked: Asked) -> None:
         last = session.last
         if session.unanswered is not None:
             repeated = asked == session.unanswered
             line.counters.duplicates += repeated
-            self._refuse_now(line, asked, NakCode.PENDING if repeated else NakCode.BUSY)
+            self._refuse_now(line, session, asked, NakCode.PENDING if repeated else NakCode.BUSY)
         elif asked == last:
             line.counters.duplicates += 1
-            self._send(line, session.last_answer)
+            self._send_answer(line, session, asked, session.last_answer)
         elif last is not None and asked.txn != (last.txn + 1) & 0xFF:
             line.counters.sequence_refusals += 1
-            self._refuse_now(line, asked, NakCode.SEQUENCE, detail=last.txn)
+            self._refuse_now(line, session, asked, NakCode.SEQUENCE, detail=last.txn)
         else:
-            refusal = self._hand_over(port, line, asked)
-            if refusal is None:
-                session.unanswered = asked
+            at_once = self._hand_over(port, line, session, asked)
+            if at_once:
+                session.last, session.last_answer = asked, at_once
+                self._send_answer(line, session, asked, at_once)
             else:
-                self._close_exchange(line, session, asked, refusal.encode())
+                session.unanswered = asked
 
-    def _hand_over(self, port: int, line: _Line, asked: _Asked) -> Nak | None:
-        """Queue the request for the pump, or say why it is no request."""
+    def _hand_over(self, port: int, line: PumpLine, session: Session | None, asked: Asked) -> bytes:
+        """Queue the request for the pump, or give the payload that answers it at once."""
         operation = by_opcode.get(asked.opcode)
+        role = session.role if session else None
         if operation is None:
-            return Nak(NakCode.UNKNOWN_OP if asked.opcode >> 8 in _SERVICES else NakCode.UNKNOWN_SERVICE)
+            unknown = NakCode.UNKNOWN_OP if asked.opcode >> 8 in _SERVICES else NakCode.UNKNOWN_SERVICE
+            return Nak(NakCode.AUTH_REQUIRED if role is None else unknown).encode()
+        code = role_refusal(operation.name, role)
+        if code is not None:
+            return Nak(code).encode()
         try:
             message = decode(operation.request, asked.payload)
         except FormatError as error:
-            return Nak(error.code, error.field, error.element)
-        session = line.session.key if line.session else 0
-        self._tokens_given += 1
-        self._tokens[self._tokens_given] = _Token(port, session, asked, operation)
-        self._requests.append(
+            return Nak(error.code, error.field, error.element).encode()
+        match message:
+            case link.HelloRequest():
+                return _granted(self._hello)
+            case link.KeepaliveRequest():
+                return _granted(link.KeepaliveAnswer())
+            case link.LinkStatsRequest():
+                return _granted(line.counters.snapshot().to_answer())
+            case link.CloseRequest():
+                return _granted(link.CloseAnswer())
+            case link.OpenRequest():
+                return self._begin_handshake(port, line, asked, operation, message)
+            case link.AuthRequest():
+                return self._authenticate(port, line, asked, operation)
+        token = self._errands.give_token(port, session, asked, operation)
+        self._errands.queue.append(
             Request(
-                token=self._tokens_given,
+                token=token,
                 port=port,
-                session=session,
-                role=Role.CLINICIAN if session else None,
-                host_id=0,
+                session=session.key if session else 0,
+                role=role,
+                host_id=session.host_id if session else 0,
                 operation=operation,
                 message=message,
                 payload_hash=payload_hash(asked.opcode, message),
                 txn=asked.txn,
             )
         )
-        return None
+        return b""
 
-    def _settle(self, token: _Token, payload: bytes, *, final: bool) -> None:
+    def _begin_handshake(
+        self, port: int, line: PumpLine, asked: Asked, operation: Operation, request: link.OpenRequest
+    ) -> bytes:
+        if line.opening is not None and line.opening.request == request:
+            line.counters.duplicates += 1
+            return line.opening.answer
+        underway = self._errands.handshake(port)
+        if underway is not None and underway.asked == asked:
+            return Nak(NakCode.PENDING).encode()
+        # The host has given up what it asked before; a pump that is still at it must not keep it waiting.
+        self._errands.forget_handshake(port)
+        self._errands.queue.append(
+            SessionNumberWanted(self._errands.give_token(port, None, asked, operation), request.role, port)
+        )
+        return b""
+
+    def _authenticate(self, port: int, line: PumpLine, asked: Asked, operation: Operation) -> bytes:
+        for stored in (line.authenticated, *self._sessions.authenticated(port)):
+            if stored is not None and stored.asked == asked:
+                line.counters.duplicates += 1
+                line.send(stored.wire)
+                return b""
+        if underway := self._errands.handshake(port):
+            return Nak(NakCode.PENDING if asked == underway.asked else NakCode.BUSY).encode()
+        if line.opening is None:
+            return Nak(NakCode.CONDITIONS).encode()
+        token = self._errands.give_token(port, None, asked, operation)
+        self._errands.queue.append(AttemptToCount(token, line.opening.role, port))
+        return b""
+
+    def _finish_handshake(self, known: Token, payload: bytes, session: Session | None = None) -> None:
+        line = self._lines[known.port]
+        line.opening = None
+        wire = answer_wire(session, self._address, known.asked, payload)
+        (session or line).authenticated = AuthAnswered(known.asked, wire)
+        line.send(wire)
+
+    def _session_of(self, token: Token) -> Session | None:
+        return self._sessions.by_key(token.session) if token.session else None
+
+    def _settle(self, token: Token, payload: bytes, *, final: bool) -> None:
         line = self._lines[token.port]
-        session = line.session
-        if session is None or not token.operation.sequenced:
-            self._send(line, self._response(token.asked, payload))
+        session = self._session_of(token)
+        if session is not None and token.operation.sequenced:
+            session.unanswered = None
+            if final:
+                session.last, session.last_answer = token.asked, payload
+        self._send_answer(line, session, token.asked, payload)
+
+    def _refuse_now(
+        self, line: PumpLine, session: Session | None, asked: Asked, code: NakCode, detail: int = 0
+    ) -> None:
+        self._send_answer(line, session, asked, Nak(code, detail=detail).encode())
+
+    def _send_answer(self, line: PumpLine, session: Session | None, asked: Asked, payload: bytes) -> None:
+        try:
+            wire = answer_wire(session, self._address, asked, payload)
+        except CounterExhausted:
+            wire = b""
+        if wire:
+            line.send(wire)
+        if session is None or self._sessions.by_key(session.key) is None:
             return
-        session.unanswered = None
-        if final:
-            self._close_exchange(line, session, token.asked, payload)
-        else:
-            self._send(line, self._response(token.asked, payload))
+        if asked.opcode == by_name["CLOSE"].opcode and payload[0] == OK:
+            self._end_session(session, "closed")
+        elif session.channel is not None and session.channel.exhausted:
+            self._end_session(session, "counter")
 
-    def _close_exchange(self, line: _Line, session: _Session, asked: _Asked, payload: bytes) -> None:
-        session.last = asked
-        session.last_answer = self._response(asked, payload)
-        self._send(line, session.last_answer)
+    def _open_insecure(self, port: int, now: int) -> Session:
+        return self._sessions.begin(
+            session_id=INSECURE_ID, port=port, role=Role.CLINICIAN, host_id=0, now=now, keys=None
+        )
 
-    def _refuse_now(self, line: _Line, asked: _Asked, code: NakCode, detail: int = 0) -> None:
-        self._send(line, self._response(asked, Nak(code, detail=detail).encode()))
+    def _end_session(self, session: Session, reason: EndReason) -> None:
+        self._sessions.end(session, reason)
+        self._errands.forget(session.port, session)
 
-    def _response(self, asked: _Asked, payload: bytes) -> bytes:
-        frame = Frame(opcode=asked.opcode, txn=asked.txn, address=self._address, payload=payload, flags=Flag.RESP)
-        return frame.to_wire()
 
-    def _send(self, line: _Line, wire: bytes) -> None:
-        if len(line.frames) < FRAMES_HELD_MAX:
-            line.frames.append(wire)
-            line.counters.frames_sent += 1
-
-    def _open_session(self, port: int, line: _Line, now: int) -> None:
-        self._sessions_opened += 1
-        line.session = _Session(self._sessions_opened, now + SILENCE_US)
-        self._events.append(SessionOpened(port, self._sessions_opened))
-
-    def _end_session(self, port: int, line: _Line, reason: EndReason) -> None:
-        session, line.session = line.session, None
-        if session is None:
-            return
-        self._events.append(SessionEnded(port, session.key, reason))
-        self._forget_requests(port, needs_session=True)
-
-    def _forget_requests(self, port: int, *, needs_session: bool = False) -> None:
-        """Kill the tokens of a line; `needs_session` spares those that never needed one."""
-        dead = [
-            token
-            for token, known in self._tokens.items()
-            if known.port == port and (known.operation.needs_session or not needs_session)
-        ]
-        for token in dead:
-            del self._tokens[token]
-        self._requests = deque(request for request in self._requests if request.token in self._tokens)
+def _granted(answer: object) -> bytes:
+    return bytes((OK,)) + encode(answer)

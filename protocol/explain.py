@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, IntFlag
 from typing import Any
 
-from protocol.fields import FormatError, decode, table_of
+from protocol.fields import FormatError, decode, layout_of, table_of
 from protocol.frame import MAJOR, Flag, Frame, FrameError, parse_body
 from protocol.framing import LineFault
 from protocol.messages.log import LogRecord
@@ -23,6 +23,8 @@ FAULT_WORDS = {
     LineFault.OVERSIZE: "255 bytes without a delimiter",
     LineFault.VERSION: "another major version",
     LineFault.ADDRESS: "another pump's address",
+    LineFault.TAG: "the tag does not verify: another key, another session, or a changed frame",
+    LineFault.COUNTER: "the counter is not above the last one: a copy of an earlier frame",
 }
 """Why bytes were dropped in silence, for people."""
 
@@ -32,7 +34,7 @@ class Explained:
     """A good frame in words.
 
     direction   request, answer or event
-    effect      link, read, therapy or alarm; empty for an operation that this version does not know
+    effect      link, read, stage, therapy or alarm; empty for an operation that this version does not know
     message     the decoded request or granted answer; None where there is none to be had
     nak         the refusal that an answer is
     problem     why the payload is not what it should be, or cannot be read; empty when it is well
@@ -50,7 +52,8 @@ class Explained:
     def summary(self) -> str:
         """One line: txn, verdict, fields, in the wire's own units."""
         retry = " RETRY" if Flag.RETRY in self.frame.flags else ""
-        words = [f"txn={self.frame.txn}{retry}"]
+        secured = f" session={self.frame.session_id:04X}" if Flag.SECURED in self.frame.flags else ""
+        words = [f"txn={self.frame.txn}{retry}{secured}"]
         if self.nak is not None:
             words += _nak_words(self.frame.opcode, self.nak)
         elif self.message is not None:
@@ -67,27 +70,33 @@ def name_of(frame: Frame) -> tuple[str, str]:
     return (operation.name, operation.effect.value) if operation else (f"{frame.opcode:04X}", "")
 
 
-def explain(body: bytes) -> Explained:
-    """The words for a body (header to tag). Raises FrameError when it is no frame."""
+def explain(body: bytes, plain: bytes | None = None) -> Explained:
+    """The words for a body (header to tag). Raises FrameError when it is no frame.
+
+    `plain` is the payload of a secured frame in the clear, for who holds its keys.
+    """
     frame = parse_body(body)
     name, effect = name_of(frame)
     direction = "event" if Flag.EVENT in frame.flags else "answer" if Flag.RESP in frame.flags else "request"
     known = Explained(name=name, direction=direction, effect=effect, frame=frame)
     operation = by_opcode.get(frame.opcode)
-    if Flag.SECURED in frame.flags:
-        return replace(known, problem=f"secured, session {frame.session_id:04X}")
+    if Flag.SECURED in frame.flags and plain is None:
+        return replace(known, problem="secured")
     if frame.major != MAJOR:
         return replace(known, problem=f"major version {frame.major}, not {MAJOR}")
-    payload = frame.payload
+    payload = frame.payload if plain is None else plain
     if direction == "answer":
         if not payload:
             return replace(known, problem="an answer without its result byte")
         if payload[0] != OK:
-            return _refused(known)
+            return _refused(known, payload)
         payload = payload[1:]
     if operation is None or direction == "event":
         return replace(known, problem=f"unknown {'event' if direction == 'event' else 'operation'}")
     message_class: type[Any] = operation.answer if direction == "answer" else operation.request
+    reduced = operation.reduced if direction == "answer" and plain is None else None
+    if reduced is not None and len(payload) == layout_of(reduced).fixed_size:
+        message_class = reduced
     try:
         return replace(known, message=decode(message_class, payload))
     except FormatError as error:
@@ -112,9 +121,9 @@ def field_words(message: object) -> tuple[tuple[str, str], ...]:
     return tuple((row.name, _word(getattr(message, row.name))) for row in table_of(type(message)))
 
 
-def _refused(known: Explained) -> Explained:
+def _refused(known: Explained, payload: bytes) -> Explained:
     try:
-        return replace(known, nak=Nak.decode(known.frame.payload))
+        return replace(known, nak=Nak.decode(payload))
     except ValueError as error:
         return replace(known, problem=f"no known NAK: {error}")
 

@@ -177,3 +177,34 @@ class TextType(BlockType):
             raise ValueError("printable ASCII text is needed") from None
         self.to_wire(text)
         return text
+
+
+@dataclass(frozen=True, slots=True)
+class BlobType(FieldType):
+    """A count (u8), then so many bytes."""
+
+    maximum: int
+
+    @property
+    def name(self) -> str:
+        return f"blob{self.maximum}"
+
+    @property
+    def size(self) -> None:
+        return None
+
+    @property
+    def item_size(self) -> int:
+        return 1
+
+    @property
+    def subcon(self) -> construct.Construct[Any, Any]:
+        return construct.Prefixed(construct.Int8ul, construct.GreedyBytes)
+
+    def to_wire(self, value: Any) -> Any:
+        if not isinstance(value, bytes) or len(value) > self.maximum:
+            raise ValueError(f"bytes are needed, at most {self.maximum}")
+        return value
+
+    def from_wire(self, value: Any) -> Any:
+        return self.to_wire(value)

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar, cast, dataclass_transform, overload
 
 import construct
 
-from protocol.field_types import BytesType, CodedType, FieldType, IntegerType, TextType
+from protocol.field_types import BlobType, BytesType, CodedType, FieldType, IntegerType, TextType
 from protocol.framing import CRC_SIZE, crc32
 from protocol.refusals import NO_FIELD, NakCode
 
@@ -59,8 +59,8 @@ class Field:
 
     @property
     def maximum(self) -> int | None:
-        """Of an integer its greatest value, of records their greatest number."""
-        return self.kind.maximum if isinstance(self.kind, IntegerType | RecordsType) else None
+        """Of an integer its greatest value, of records or a blob their greatest number."""
+        return self.kind.maximum if isinstance(self.kind, IntegerType | RecordsType | BlobType) else None
 
     @property
     def enum(self) -> type[IntEnum] | type[IntFlag] | None:
@@ -68,7 +68,7 @@ class Field:
 
     @property
     def item(self) -> type[Any] | None:
-        return self.kind.item if isinstance(self.kind, RecordsType) else None
+        return self.kind.item if isinstance(self.kind, RecordsType | PlacesType) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Layout:
         for index, field in enumerate(self.fields):
             size = field.size
             if size is None:
-                size = _measure_records(cast(RecordsType, field.kind), payload[at : at + 1], index)
+                size = _measure_counted(cast("RecordsType | BlobType", field.kind), payload[at : at + 1], index)
             at += size
             if at > len(payload):
                 raise FormatError(NakCode.FORMAT, index, f"the payload ends within {field.name}")
@@ -110,19 +110,19 @@ class Layout:
         return at + self._crc_size
 
 
-def _measure_records(records: RecordsType, count: bytes, index: int) -> int:
+def _measure_counted(kind: RecordsType | BlobType, count: bytes, index: int) -> int:
     if not count:
         raise FormatError(NakCode.FORMAT, index, "the payload ends before a count")
-    if count[0] > records.maximum:
-        raise FormatError(NakCode.FORMAT, index, f"at most {records.maximum} records, not {count[0]}")
-    return 1 + count[0] * records.item_size
+    if count[0] > kind.maximum:
+        raise FormatError(NakCode.FORMAT, index, f"a count of at most {kind.maximum}, not {count[0]}")
+    return 1 + count[0] * kind.item_size
 
 
 def _maximum_size(field: Field) -> int:
     if field.size is not None:
         return field.size
-    records = cast(RecordsType, field.kind)
-    return 1 + records.maximum * records.item_size
+    counted = cast("RecordsType | BlobType", field.kind)
+    return 1 + counted.maximum * counted.item_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,31 +142,73 @@ class RecordsType(FieldType):
 
     @property
     def item_size(self) -> int:
-        size = layout_of(self.item).fixed_size
-        if not size:
-            # construct would loop over items of no width without reading a byte.
-            raise TypeError(f"{self.item.__name__} is no record: its size varies or is 0")
-        return size
+        return _item_size(self.item)
 
     @property
     def subcon(self) -> construct.Construct[Any, Any]:
         return construct.PrefixedArray(construct.Int8ul, construct.Bytes(self.item_size))
 
     def to_wire(self, value: Any) -> Any:
-        if not isinstance(value, tuple) or not all(isinstance(item, self.item) for item in value):
-            raise ValueError(f"a tuple of {self.item.__name__} is needed")
-        if len(value) > self.maximum:
+        images = _images_of(self.item, value)
+        if len(images) > self.maximum:
             raise ValueError(f"at most {self.maximum} records fit")
-        return [encode(item) for item in value]
+        return images
 
     def from_wire(self, value: Any) -> Any:
-        items = []
-        for element, image in enumerate(value):
-            try:
-                items.append(decode(self.item, image))
-            except FormatError as error:
-                raise FormatError(error.code, error.field, error.reason, element) from error
-        return tuple(items)
+        return _items_of(self.item, value)
+
+
+@dataclass(frozen=True, slots=True)
+class PlacesType(FieldType):
+    """Messages of one fixed-size class, always the same number of them."""
+
+    item: type[Any]
+    count: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.count} x {self.item.__name__}"
+
+    @property
+    def size(self) -> int:
+        return self.count * _item_size(self.item)
+
+    @property
+    def subcon(self) -> construct.Construct[Any, Any]:
+        return construct.Array(self.count, construct.Bytes(_item_size(self.item)))
+
+    def to_wire(self, value: Any) -> Any:
+        images = _images_of(self.item, value)
+        if len(images) != self.count:
+            raise ValueError(f"exactly {self.count} of them are needed")
+        return images
+
+    def from_wire(self, value: Any) -> Any:
+        return _items_of(self.item, value)
+
+
+def _item_size(item: type[Any]) -> int:
+    size = layout_of(item).fixed_size
+    if not size:
+        # construct would loop over items of no width without reading a byte.
+        raise TypeError(f"{item.__name__} is no record: its size varies or is 0")
+    return size
+
+
+def _images_of(item: type[Any], value: Any) -> list[bytes]:
+    if not isinstance(value, tuple) or not all(isinstance(each, item) for each in value):
+        raise ValueError(f"a tuple of {item.__name__} is needed")
+    return [encode(each) for each in value]
+
+
+def _items_of(item: type[Any], images: list[bytes]) -> tuple[Any, ...]:
+    items = []
+    for element, image in enumerate(images):
+        try:
+            items.append(decode(item, image))
+        except FormatError as error:
+            raise FormatError(error.code, error.field, error.reason, element) from error
+    return tuple(items)
 
 
 def u8(*, meaning: str, unit: str = "", minimum: int | None = None, maximum: int | None = None) -> Any:
@@ -217,6 +259,14 @@ def records(item: type[Any], *, maximum: int, meaning: str, unit: str = "") -> A
     return _declared(RecordsType(item, maximum), unit, meaning)
 
 
+def places(item: type[Any], count: int, *, meaning: str, unit: str = "") -> Any:
+    return _declared(PlacesType(item, count), unit, meaning)
+
+
+def blob(maximum: int, *, meaning: str, unit: str = "bytes") -> Any:
+    return _declared(BlobType(maximum), unit, meaning)
+
+
 def complement_of(name: str, *, meaning: str, unit: str = "") -> Any:
     """A u32 that repeats another one of the same message with every bit turned."""
     return _declared(IntegerType.of("u32", None, None), unit, meaning, name)
@@ -234,7 +284,23 @@ def message(*, extensible: bool = False, ends_with_crc32: bool = False) -> Calla
 @dataclass_transform(
     frozen_default=True,
     kw_only_default=True,
-    field_specifiers=(u8, u16, u32, u64, i16, raw, text, enum8, enum16, flags8, flags64, records, complement_of),
+    field_specifiers=(
+        u8,
+        u16,
+        u32,
+        u64,
+        i16,
+        raw,
+        text,
+        enum8,
+        enum16,
+        flags8,
+        flags64,
+        records,
+        places,
+        blob,
+        complement_of,
+    ),
 )
 def message(cls: Any = None, /, *, extensible: bool = False, ends_with_crc32: bool = False) -> Any:
     """Make a class of declared fields a message. An extensible one skips what a later minor version adds at its end."""

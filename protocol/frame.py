@@ -66,11 +66,14 @@ class Frame:
         if secured != (self.session_id != 0) or len(self.sealed) != (SEAL_SIZE if secured else 0):
             raise ValueError("session id, counter and tag come with SECURED, and only with it")
 
-    def to_body(self) -> bytes:
+    def header(self) -> bytes:
+        """The first twelve bytes, which a secured frame authenticates."""
         wire_opcode = self.opcode | (RESPONSE_BIT if Flag.RESP in self.flags else 0)
         first = self.major << 4 | self.flags
-        header = _HEADER.pack(first, self.txn, wire_opcode, self.address, self.session_id, len(self.payload))
-        return header + self.payload + self.sealed
+        return _HEADER.pack(first, self.txn, wire_opcode, self.address, self.session_id, len(self.payload))
+
+    def to_body(self) -> bytes:
+        return self.header() + self.payload + self.sealed
 
     def to_wire(self) -> bytes:
         return encode_wire(self.to_body())

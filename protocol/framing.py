@@ -30,6 +30,8 @@ class LineFault(enum.Enum):
     OVERSIZE = "oversize"
     VERSION = "version"
     ADDRESS = "address"
+    TAG = "tag"
+    COUNTER = "counter"
 
 
 @dataclass(frozen=True, slots=True)

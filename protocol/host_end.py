@@ -2,8 +2,11 @@
 
 Rules of this file:
 
-- A retry is the same frame with RETRY set; a new request is a new txn. An answer counts only for the newest request.
-- Sequenced requests share one txn counter, the others (HELLO, STOP, OP_QUERY) share a second one.
+- A retry is the same request with RETRY set, sealed anew in a session; a new request is a new txn. An answer counts
+  only for the newest request.
+- Sequenced requests share one txn counter, the others (HELLO, OPEN, AUTH, STOP, OP_QUERY) share a second one.
+- In a session only sealed answers are believed. NO_SUCH_SESSION in the clear ends the session, and says nothing of
+  what became of the request.
 - NoAnswer says nothing about what the pump did: a command's outcome is then asked with OP_QUERY, never guessed.
 """
 
@@ -13,9 +16,13 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any, Final
 
-from protocol.fields import FormatError, decode, encode
+from protocol.channel import CounterExhausted, CounterOld, TagWrong
+from protocol.fields import FormatError, decode, encode, layout_of
 from protocol.frame import ANY_ADDRESS, Flag, Frame, FrameError, parse_body
 from protocol.framing import StreamReader
+from protocol.host_session import NO_SESSION, CryptogramWrong, HostChannel, SessionWanted, answer_challenge
+from protocol.keys import hello_hash
+from protocol.messages.link import AuthAnswer, HelloAnswer, OpenAnswer
 from protocol.messages.operations import Operation, operation_of
 from protocol.refusals import OK, Nak, NakCode
 
@@ -23,6 +30,8 @@ PENDING_TIMEOUT_US: Final = 5_000_000
 PENDINGS_MAX: Final = 5
 BUSY_WAIT_US: Final = 100_000
 RENUMBERINGS_MAX: Final = 3
+
+_IN_THE_CLEAR: Final = frozenset({"HELLO", "OPEN", "AUTH"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +49,22 @@ class Refused:
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
     txn: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionReady:
+    session_id: int
+    answer: AuthAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class KeyWrong:
+    """The pump has shown that it does not hold our key; nothing of ours has been shown to it."""
+
+    txn: int
+
+
+HostEvent = Answered | Refused | NoAnswer | SessionReady | KeyWrong
 
 
 @dataclass(slots=True)
@@ -67,19 +92,41 @@ class HostEnd:
         # By `Operation.sequenced`.
         self._next_txn = {True: first_txn & 0xFF, False: first_txn & 0xFF}
         self._exchange: _Exchange | None = None
+        self._hello_hash = b""
+        self._wanted: SessionWanted | None = None
+        self._channel: HostChannel | None = None
         self._reader = StreamReader()
         self._unsent = b""
-        self._events: deque[Answered | Refused | NoAnswer] = deque()
+        self._events: deque[HostEvent] = deque()
 
     @property
     def busy(self) -> bool:
         return self._exchange is not None
 
+    @property
+    def session_id(self) -> int:
+        """The id of the open session, 0 for none."""
+        return self._channel.session_id if self._channel else NO_SESSION
+
+    def open_session(self, wanted: SessionWanted, now: int) -> None:
+        """OPEN and AUTH; ends in SessionReady, KeyWrong, Refused or NoAnswer. A session that was open is forgotten."""
+        if not self._hello_hash:
+            raise ValueError("a session is bound to the pump's greeting: ask HELLO first")
+        self.forget_session()
+        self.request(wanted.request(), now)
+        self._wanted = wanted
+
+    def forget_session(self) -> None:
+        """Go on without a session; not while a request is unanswered, whose retries would leave in the clear."""
+        if self._exchange is not None:
+            raise RuntimeError(f"{self._exchange.operation.name} is still unanswered")
+        self._channel = None
+
     def request(self, message: object, now: int) -> None:
         if self._exchange is not None:
             raise RuntimeError(f"{self._exchange.operation.name} is still unanswered")
         operation = operation_of(message)
-        if operation.needs_session and self.address == ANY_ADDRESS:
+        if self.address == ANY_ADDRESS and operation.name != "HELLO":
             raise ValueError(f"{operation.name} needs the pump's address: ask HELLO first")
         self._exchange = _Exchange(operation, encode(message), self._take_txn(operation), now)
         self._send(self._exchange, now)
@@ -91,7 +138,7 @@ class HostEnd:
                 continue
             try:
                 taken = self._take(parse_body(piece.body), now)
-            except (FrameError, FormatError, ValueError):
+            except (FrameError, FormatError, CounterOld, TagWrong, ValueError):
                 taken = False
             self.ignored += not taken
 
@@ -112,7 +159,7 @@ class HostEnd:
         else:
             self._end(NoAnswer(exchange.txn))
 
-    def next_event(self) -> Answered | Refused | NoAnswer | None:
+    def next_event(self) -> HostEvent | None:
         """Each request ends in exactly one of these."""
         return self._events.popleft() if self._events else None
 
@@ -129,26 +176,84 @@ class HostEnd:
             payload=exchange.payload,
             flags=Flag.RETRY if exchange.retries else Flag(0),
         )
+        exchange.deadline = now + self._timeout_us
+        if self._channel is not None and exchange.operation.name not in _IN_THE_CLEAR:
+            try:
+                frame = self._channel.seal(frame)
+            except CounterExhausted:
+                self._channel = None
+                self._end(Refused(Nak(NakCode.NO_SUCH_SESSION), exchange.txn))
+                return
         # A frame that has not left yet is not worth sending beside its retry.
         self._unsent = frame.to_wire()
-        exchange.deadline = now + self._timeout_us
 
     def _take(self, frame: Frame, now: int) -> bool:
         """Whether the frame was an answer to the request in hand."""
         exchange = self._exchange
-        if exchange is None or frame.flags != Flag.RESP or frame.address == ANY_ADDRESS:
+        if exchange is None or frame.flags & ~Flag.SECURED != Flag.RESP or frame.address == ANY_ADDRESS:
             return False
         if (frame.opcode, frame.txn) != (exchange.operation.opcode, exchange.txn):
             return False
         if self.address not in (ANY_ADDRESS, frame.address):
             return False
-        if frame.payload[:1] != bytes((OK,)):
-            self._take_nak(exchange, Nak.decode(frame.payload), now)
+        payload = self._open(exchange, frame)
+        if payload is None:
+            return False
+        if payload[:1] != bytes((OK,)):
+            self._take_nak(exchange, Nak.decode(payload), now)
             return True
-        answer = decode(exchange.operation.answer, frame.payload[1:])
+        answer = decode(self._answer_class(exchange.operation, payload), payload[1:])
         self.address = frame.address
-        self._end(Answered(answer, exchange.txn))
+        if isinstance(answer, HelloAnswer):
+            self._hello_hash = hello_hash(payload[1:])
+        self._end_answered(exchange, answer, now)
         return True
+
+    def _open(self, exchange: _Exchange, frame: Frame) -> bytes | None:
+        """The payload of a frame that is to be believed, in the clear; None for any other."""
+        secured = Flag.SECURED in frame.flags
+        if secured:
+            return (
+                self._channel.open(frame)
+                if self._channel and exchange.operation.name not in ("HELLO", "OPEN")
+                else None
+            )
+        if self._channel is None or exchange.operation.name in ("HELLO", "OPEN"):
+            return frame.payload
+        if frame.payload[:1] == bytes((OK,)):
+            return None
+        if exchange.operation.name == "AUTH":
+            return frame.payload
+        if Nak.decode(frame.payload).code != NakCode.NO_SUCH_SESSION:
+            return None
+        self._channel = None
+        return frame.payload
+
+    def _answer_class(self, operation: Operation, payload: bytes) -> type[Any]:
+        """What an answer is: without a session some are reduced, which their length shows."""
+        reduced = operation.reduced
+        whole = layout_of(operation.answer).fixed_size
+        if reduced is not None and self._channel is None and whole is not None and len(payload) - 1 < whole:
+            return reduced
+        return operation.answer
+
+    def _end_answered(self, exchange: _Exchange, answer: object, now: int) -> None:
+        wanted = self._wanted
+        if wanted is not None and isinstance(answer, OpenAnswer):
+            self._exchange = None
+            try:
+                request, session_keys = answer_challenge(
+                    wanted, answer, serial_number=self.address, hello_hash=self._hello_hash
+                )
+            except CryptogramWrong:
+                self._end(KeyWrong(exchange.txn))
+                return
+            self._channel = HostChannel(session_keys)
+            self.request(request, now)
+        elif wanted is not None and isinstance(answer, AuthAnswer):
+            self._end(SessionReady(self.session_id, answer))
+        else:
+            self._end(Answered(answer, exchange.txn))
 
     def _take_nak(self, exchange: _Exchange, nak: Nak, now: int) -> None:
         if nak.code == NakCode.PENDING:
@@ -170,7 +275,10 @@ class HostEnd:
         exchange.retries = 0
         self._send(exchange, now)
 
-    def _end(self, event: Answered | Refused | NoAnswer) -> None:
+    def _end(self, event: HostEvent) -> None:
+        if self._wanted is not None and not isinstance(event, SessionReady):
+            self._channel = None
+        self._wanted = None
         self._exchange = None
         self._unsent = b""
         self._events.append(event)

@@ -30,6 +30,8 @@ class LinkStats:
     address_errors: int = 0
     duplicates: int = 0
     sequence_refusals: int = 0
+    tag_errors: int = 0
+    counter_errors: int = 0
 
     def to_answer(self) -> LinkStatsAnswer:
         return LinkStatsAnswer(**dataclasses.asdict(self))

@@ -92,10 +92,14 @@ REFUSALS: Final[Mapping[NakCode, Refusal]] = {
     NakCode.MEMORY_FAILURE: Refusal(
         "the memory could not be written or read", "ask OP_QUERY; a STOP has halted all the same"
     ),
-    NakCode.BLOCK_SEQUENCE: Refusal("a block written out of order", "begin the program again"),
+    NakCode.BLOCK_SEQUENCE: Refusal(
+        "a block written out of order, or missing; element = the block",
+        "write on from the offset that is named, or begin the block anew",
+        "the offset that was expected",
+    ),
     NakCode.PENDING: Refusal("received, not yet answered; this is not the answer", "wait up to 5 s more"),
     NakCode.NO_SUCH_SESSION: Refusal(
-        "this line has no session, or not the one named", "open the line anew, read OP_LIST"
+        "this line has no such session", "open a new one (INSECURE: the line anew), read OP_LIST"
     ),
     NakCode.BATTERY_LOW: Refusal("the battery is too low for that", "replace the pump"),
     NakCode.BELOW_MINIMUM: Refusal("below the least possible", "ask for more", "the minimum"),
@@ -108,7 +112,9 @@ REFUSALS: Final[Mapping[NakCode, Refusal]] = {
         "the dose limit of the rolling window", "ask for less or wait", "nl available now"
     ),
     NakCode.NOTHING_STAGED: Refusal("nothing is staged", "stage or prepare first"),
-    NakCode.STAGE_CHANGED: Refusal("not what was staged or prepared", "stage or prepare again"),
+    NakCode.STAGE_CHANGED: Refusal(
+        "not what was validated, or therapy has changed since", "read, stage, validate again"
+    ),
     NakCode.LEASE_EXPIRED: Refusal("the lease of the prepared bolus ran out", "PREPARE again"),
     NakCode.NO_SUCH_BOLUS: Refusal("no bolus with this id", "read STATUS or PREPARE again"),
     NakCode.BOLUS_RUNNING: Refusal("a bolus is running", "wait for its end or cancel it", "its bolus id"),

@@ -7,20 +7,22 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from protocol.export.vectors import (
-    CHECK_VECTORS,
+from protocol.access import STATE_MEANINGS, PumpState, access_of
+from protocol.export.examples import (
     EXAMPLE_NAK,
     EXAMPLES,
     answer_wire,
     refusal_wire,
     request_wire,
 )
-from protocol.field_types import INTEGERS
+from protocol.export.vectors import CHECK_VECTORS
+from protocol.field_types import INTEGERS, BlobType
 from protocol.fields import Field, layout_of
-from protocol.messages.codes import CODE_TABLES
+from protocol.messages.codes import CODE_TABLES, Role
 from protocol.messages.log_records import DATA_OF
 from protocol.messages.operations import OPERATIONS, Operation, Service, by_name
-from protocol.refusals import NOT_TAKEN, REFUSALS
+from protocol.messages.program import BLOCKS
+from protocol.refusals import NOT_TAKEN, REFUSALS, NakCode
 
 _HEX_PER_LINE: Final = 32
 _EXAMPLE_OF: Final[Mapping[type, object]] = MappingProxyType({type(example): example for example in EXAMPLES})
@@ -62,6 +64,24 @@ def log_records_markdown() -> str:
     return "\n\n".join(parts)
 
 
+def access_markdown() -> str:
+    states = _table(("state", "when"), ((state.name.lower(), STATE_MEANINGS[state]) for state in PumpState))
+    head = ("operation", "roles", "without a session", *(state.name.lower() for state in PumpState))
+    return states + "\n\n" + _table(head, (_access_row(operation) for operation in OPERATIONS))
+
+
+def blocks_markdown() -> str:
+    parts = []
+    offset = 0
+    for block, cls in BLOCKS.items():
+        size = layout_of(cls).maximum_size
+        where = f"{size} bytes, at offset {offset} of the canonical image"
+        parts.append(f"**{block:X} {block.name}**: {cls.__name__}, {where}\n\n{_message_table(cls, 0)}")
+        offset += size
+    parts.append(f"The canonical image has {offset} bytes.")
+    return "\n\n".join(parts)
+
+
 def vectors_markdown() -> str:
     parts = []
     for vector in CHECK_VECTORS:
@@ -77,16 +97,18 @@ GENERATED: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
         "refusals": refusals_markdown,
         "codes": codes_markdown,
         "log-records": log_records_markdown,
+        "access": access_markdown,
+        "blocks": blocks_markdown,
         "vectors": vectors_markdown,
     }
 )
 
 
-def refresh(text: str) -> str:
+def refresh(text: str, parts: Mapping[str, Callable[[], str]] = GENERATED) -> str:
     """The document, made anew between `<!-- generated: NAME -->` and `<!-- end: NAME -->`; KeyError for no NAME."""
     return re.sub(
         r"(<!-- generated: (\S+) -->\n).*?(<!-- end: \2 -->)",
-        lambda found: f"{found[1]}\n{GENERATED[found[2]]()}\n\n{found[3]}",
+        lambda found: f"{found[1]}\n{parts[found[2]]()}\n\n{found[3]}",
         text,
         flags=re.DOTALL,
     )
@@ -94,22 +116,42 @@ def refresh(text: str) -> str:
 
 def _operation(operation: Operation) -> str:
     # An answer's payload begins with its result byte, so its first field lies at offset 1.
-    return "\n\n".join(
-        (
-            f"#### {operation.opcode:04X} {operation.name}",
-            f"{operation.meaning[0].upper()}{operation.meaning[1:]}. {_properties(operation)}",
-            f"Request:{_fields_or_nothing(operation.request, 0)}",
-            _hex(request_wire(_EXAMPLE_OF[operation.request])),
-            f"Answer, after the result byte 0F:{_fields_or_nothing(operation.answer, 1)}",
-            _hex(answer_wire(_EXAMPLE_OF[operation.answer])),
-        )
-    )
+    parts = [
+        f"#### {operation.opcode:04X} {operation.name}",
+        f"{operation.meaning[0].upper()}{operation.meaning[1:]}. {_properties(operation)}",
+        f"Request:{_fields_or_nothing(operation.request, 0)}",
+        _hex(request_wire(_EXAMPLE_OF[operation.request])),
+        f"Answer, after the result byte 0F:{_fields_or_nothing(operation.answer, 1)}",
+        _hex(answer_wire(_EXAMPLE_OF[operation.answer])),
+    ]
+    if operation.reduced is not None:
+        parts.append(f"Answer without a session, after the result byte 0F:{_fields_or_nothing(operation.reduced, 1)}")
+        parts.append(_hex(answer_wire(_EXAMPLE_OF[operation.reduced])))
+    return "\n\n".join(parts)
 
 
 def _properties(operation: Operation) -> str:
     order = "in sequence" if operation.sequenced else "outside the sequence"
-    session = "" if operation.needs_session else ", needs no session"
-    return f"*Effect: {operation.effect.value}; {order}{session}.*"
+    row = access_of(operation.name)
+    who = [f"roles: {_roles(operation)}"] if row.roles else []
+    if row.without_session:
+        who.append("also without a session" if row.roles else "only without a session")
+    return f"*Effect: {operation.effect.value}; {'; '.join((order, *who))}.*"
+
+
+def _roles(operation: Operation) -> str:
+    roles = access_of(operation.name).roles
+    return ", ".join(role.name.lower() for role in Role if role in roles) or "none"
+
+
+def _access_row(operation: Operation) -> tuple[str, ...]:
+    row = access_of(operation.name)
+    cells = (_cell(row.in_state[state]) for state in PumpState)
+    return (operation.name, _roles(operation), "yes" if row.without_session else "NAK 34", *cells)
+
+
+def _cell(refusal: NakCode | None) -> str:
+    return "allowed" if refusal is None else f"NAK {refusal:02X}"
 
 
 def _fields_or_nothing(cls: type, start: int) -> str:
@@ -130,8 +172,13 @@ def _message_table(cls: type, start: int) -> str:
 
 def _row(index: int, field: Field, start: int) -> tuple[str, ...]:
     offset = "" if field.offset is None else str(start + field.offset)
-    kind = f"u8 count, {field.type_name}" if field.item else field.type_name
-    return (str(index), offset, f"`{field.name}`", kind, field.unit, _allowed(field), field.meaning)
+    return (str(index), offset, f"`{field.name}`", _kind(field), field.unit, _allowed(field), field.meaning)
+
+
+def _kind(field: Field) -> str:
+    if field.size is not None:
+        return field.type_name
+    return "u8 count, bytes" if isinstance(field.kind, BlobType) else f"u8 count, {field.type_name}"
 
 
 def _allowed(field: Field) -> str:
@@ -139,7 +186,7 @@ def _allowed(field: Field) -> str:
         return f"`{field.complement_of}` xor FFFFFFFF"
     if field.enum:
         return field.enum.__name__
-    if field.item:
+    if field.size is None:
         return f"at most {field.maximum}"
     whole = INTEGERS.get(field.type_name)
     if whole is None or (field.minimum, field.maximum) == (whole.minimum, whole.maximum):

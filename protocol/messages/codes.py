@@ -16,6 +16,10 @@ class Role(enum.IntEnum):
     CLINICIAN = 3
 
 
+class OpenFlag(enum.IntFlag, boundary=enum.STRICT):
+    TAKEOVER = 1
+
+
 class RunState(enum.IntEnum):
     RUNNING = 0x33
     STOPPED = 0x3C
@@ -27,6 +31,29 @@ class StopReason(enum.IntEnum):
     COMMANDED = 1
     EMPTY_RESERVOIR = 2
     MEMORY_FAILURE = 3
+    PROGRAMMED = 4
+
+
+class Mode(enum.IntEnum):
+    STOPPED = 0x33
+    MINIMUM_RATE = 0x3C
+    SIMPLE_CONTINUOUS = 0x55
+
+
+class Block(enum.IntEnum):
+    IMAGE = 0
+    DRUGS = 1
+    INFUSION = 2
+    LIMITS = 3
+    ALARMS = 4
+
+
+class Warnings(enum.IntFlag, boundary=enum.KEEP):
+    RATE_ROUNDED = 1
+    NO_DELIVERY = 2
+    NEEDS_START = 4
+    LOW_RESERVOIR = 8
+    DRUGS_CHANGED = 16
 
 
 class BolusKind(enum.IntEnum):
@@ -88,6 +115,8 @@ class Capability(enum.IntFlag, boundary=enum.KEEP):
     ALARMS = 2
     EVENT_LOG = 4
     OP_LEDGER = 8
+    SESSIONS = 16
+    PROGRAMS = 32
 
 
 class ResetReason(enum.IntEnum):
@@ -108,8 +137,12 @@ class LogType(enum.IntEnum):
     BOLUS_STARTED = 0x0103
     BOLUS_ENDED = 0x0104
     BOLUS_CANCELLED = 0x0105
+    PROGRAM_CHANGED = 0x0106
     ALARM_RAISED = 0x0201
     ALARM_ACKNOWLEDGED = 0x0202
+    SESSION_TAKEN_OVER = 0x0301
+    AUTHENTICATION_FAILED = 0x0302
+    KEYS_REPLACED = 0x0303
     CORRUPT = 0xFFFF
 
 
@@ -131,6 +164,7 @@ CODE_TABLES: Final[tuple[CodeTable, ...]] = (
             Role.CLINICIAN: "the clinician's programmer",
         },
     ),
+    CodeTable(OpenFlag, False, {OpenFlag.TAKEOVER: "take the clinician's place from another host"}),
     CodeTable(
         RunState,
         True,
@@ -148,6 +182,38 @@ CODE_TABLES: Final[tuple[CodeTable, ...]] = (
             StopReason.COMMANDED: "STOP",
             StopReason.EMPTY_RESERVOIR: "the reservoir reached its empty level",
             StopReason.MEMORY_FAILURE: "the memory failed",
+            StopReason.PROGRAMMED: "the program itself says STOPPED",
+        },
+    ),
+    CodeTable(
+        Mode,
+        True,
+        {
+            Mode.STOPPED: "no infusion",
+            Mode.MINIMUM_RATE: "the least rate of CAPS, to keep the catheter open",
+            Mode.SIMPLE_CONTINUOUS: "one base rate, day and night",
+        },
+    ),
+    CodeTable(
+        Block,
+        False,
+        {
+            Block.IMAGE: "the canonical image: all blocks in one; to be read only",
+            Block.DRUGS: "DrugsBlock",
+            Block.INFUSION: "InfusionBlock",
+            Block.LIMITS: "LimitsBlock",
+            Block.ALARMS: "AlarmsBlock",
+        },
+    ),
+    CodeTable(
+        Warnings,
+        False,
+        {
+            Warnings.RATE_ROUNDED: "the rate was rounded down to a whole quantum",
+            Warnings.NO_DELIVERY: "this program delivers nothing",
+            Warnings.NEEDS_START: "therapy is stopped, and stays so until START",
+            Warnings.LOW_RESERVOIR: "the reservoir is at or below the alarm's level already",
+            Warnings.DRUGS_CHANGED: "other drugs or concentrations than those of the active program",
         },
     ),
     CodeTable(
@@ -233,6 +299,8 @@ CODE_TABLES: Final[tuple[CodeTable, ...]] = (
             Capability.ALARMS: "service 05",
             Capability.EVENT_LOG: "service 06",
             Capability.OP_LEDGER: "service 0A",
+            Capability.SESSIONS: "OPEN, AUTH, CLOSE, KEEPALIVE",
+            Capability.PROGRAMS: "service 03 and THERAPY_READ",
         },
     ),
     CodeTable(
@@ -259,8 +327,12 @@ CODE_TABLES: Final[tuple[CodeTable, ...]] = (
             LogType.BOLUS_STARTED: "BOLUS_EXECUTE",
             LogType.BOLUS_ENDED: "a bolus ended, for whatever reason",
             LogType.BOLUS_CANCELLED: "BOLUS_CANCEL",
+            LogType.PROGRAM_CHANGED: "PROGRAM_COMMIT",
             LogType.ALARM_RAISED: "an alarm was raised",
             LogType.ALARM_ACKNOWLEDGED: "ALARM_ACK",
+            LogType.SESSION_TAKEN_OVER: "a clinician's host took the place of another",
+            LogType.AUTHENTICATION_FAILED: "wrong cryptograms or tags since the last such record; one a minute at most",
+            LogType.KEYS_REPLACED: "the pump was given other keys",
             LogType.CORRUPT: "stands for a record that can no longer be read",
         },
     ),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from protocol.fields import flags8, flags64, message, raw, text, u8, u16, u32
-from protocol.messages.codes import Capability, Marks
+from protocol.fields import enum8, flags8, flags64, message, raw, text, u8, u16, u32
+from protocol.messages.codes import Capability, Marks, OpenFlag, Role
 
 
 @message(extensible=True)
@@ -22,6 +22,53 @@ class HelloAnswer:
     firmware_hash: bytes = raw(8, meaning="identifies the firmware")
     max_payload: int = u16(unit="bytes", meaning="the largest payload of a frame, in both directions")
     marks: Marks = flags8(Marks, meaning="what a programmer must show; unknown bits are to be skipped")
+
+
+@message
+class OpenRequest:
+    role: Role = enum8(Role, meaning="the role that the session is to have")
+    flags: OpenFlag = flags8(OpenFlag, meaning="TAKEOVER: end another host's clinician session")
+    host_id: int = u32(meaning="the host's own number, the same after a crash; not 0", minimum=1)
+    host_challenge: bytes = raw(8, meaning="never the same twice")
+
+
+@message(extensible=True)
+class OpenAnswer:
+    device_challenge: bytes = raw(8, meaning="never the same twice")
+    device_cryptogram: bytes = raw(8, meaning="shows that the pump has the role's key")
+
+
+@message
+class AuthRequest:
+    host_cryptogram: bytes = raw(8, meaning="shows that the host has the role's key")
+
+
+@message(extensible=True)
+class AuthAnswer:
+    """The first secured frame of a session; its header bears the session id."""
+
+    silence_s: int = u16(unit="s", meaning="the session ends after so long without a good frame from the host")
+    failed_attempts: int = u8(unit="attempts", meaning="failed authentications of this role and port before this one")
+
+
+@message
+class CloseRequest:
+    pass
+
+
+@message(extensible=True)
+class CloseAnswer:
+    pass
+
+
+@message(extensible=True)
+class KeepaliveRequest:
+    pass
+
+
+@message(extensible=True)
+class KeepaliveAnswer:
+    pass
 
 
 @message
@@ -47,6 +94,8 @@ class CapsAnswer:
     journal_interval_nl: int = u32(unit="nl", meaning="after a power cut, min and max differ by at most this")
     log_capacity: int = u32(unit="records", meaning="how many records the log holds")
     alarm_capacity: int = u8(unit="alarms", meaning="how many alarms the list holds")
+    drugs_max: int = u8(unit="drugs", meaning="how many drugs a program can name")
+    concentration_max_ng_per_ml: int = u32(unit="ng/mL", meaning="the greatest concentration")
 
 
 @message
@@ -70,3 +119,5 @@ class LinkStatsAnswer:
     address_errors: int = u32(unit="errors", meaning="another pump's address")
     duplicates: int = u32(unit="frames", meaning="duplicates that were answered from the cache or with PENDING")
     sequence_refusals: int = u32(unit="frames", meaning="requests that were refused with SEQUENCE")
+    tag_errors: int = u32(unit="errors", meaning="secured frames whose tag did not verify")
+    counter_errors: int = u32(unit="errors", meaning="secured frames whose counter was not above the last")

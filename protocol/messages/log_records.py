@@ -12,6 +12,7 @@ from protocol.messages.codes import (
     BolusEndReason,
     LogType,
     MemoryCondition,
+    Mode,
     Priority,
     ResetReason,
     StopReason,
@@ -90,6 +91,35 @@ class AlarmAcknowledgedData:
 
 
 @message
+class ProgramChangedData:
+    role: int = u8(maximum=3, meaning=_ROLE)
+    host_id: int = u32(meaning=_HOST)
+    crc32: int = u32(meaning="of the new program's canonical image")
+    mode: Mode = enum8(Mode, meaning="how its base rate is made")
+    rate_nl_per_day: int = u32(unit="nl/d", meaning="its base rate")
+
+
+@message
+class SessionTakenOverData:
+    role: int = u8(maximum=3, meaning="the role whose place was taken")
+    host_id: int = u32(meaning="who took it")
+    from_host_id: int = u32(meaning="whose it was")
+
+
+@message
+class AuthenticationFailedData:
+    role: int = u8(maximum=3, meaning="the role of the last wrong cryptogram; 0 = there was none")
+    port: int = u8(meaning="the port of the last failure")
+    wrong_cryptograms: int = u16(meaning="AUTH requests with a wrong cryptogram")
+    wrong_tags: int = u32(unit="frames", meaning="secured frames whose tag did not verify")
+
+
+@message
+class KeysReplacedData:
+    test_keys: int = u8(maximum=1, meaning="1: the new keys are the published ones")
+
+
+@message
 class CorruptData:
     pass
 
@@ -104,6 +134,10 @@ DATA_OF: Final[Mapping[LogType, type[object]]] = MappingProxyType(
         LogType.BOLUS_CANCELLED: BolusCancelledData,
         LogType.ALARM_RAISED: AlarmRaisedData,
         LogType.ALARM_ACKNOWLEDGED: AlarmAcknowledgedData,
+        LogType.PROGRAM_CHANGED: ProgramChangedData,
+        LogType.SESSION_TAKEN_OVER: SessionTakenOverData,
+        LogType.AUTHENTICATION_FAILED: AuthenticationFailedData,
+        LogType.KEYS_REPLACED: KeysReplacedData,
         LogType.CORRUPT: CorruptData,
     }
 )

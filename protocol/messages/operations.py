@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from protocol.fields import encode, table_of
-from protocol.messages import alarm, deliver, link, log, op, pump_time, read
+from protocol.messages import alarm, deliver, link, log, op, program, pump_time, read
 
 _HASH_SIZE: Final = 8
 _REVISION: Final = "therapy_rev"
@@ -34,13 +34,17 @@ class Effect(enum.Enum):
 
     LINK = "link"
     READ = "read"
+    STAGE = "stage"
     THERAPY = "therapy"
     ALARM = "alarm"
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation. Sequenced ones take part in the order of txn; those that need a session are refused without."""
+    """One operation. Sequenced ones take part in the order of a session's txn. Who may ask for it: `protocol.access`.
+
+    `reduced` is the answer to the same request without a session, where that is another one.
+    """
 
     name: str
     opcode: int
@@ -48,8 +52,8 @@ class Operation:
     answer: type[Any]
     effect: Effect
     sequenced: bool
-    needs_session: bool
     meaning: str
+    reduced: type[Any] | None = None
 
     @property
     def service(self) -> Service:
@@ -57,30 +61,121 @@ class Operation:
 
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
+    Operation("HELLO", 0x0101, link.HelloRequest, link.HelloAnswer, Effect.LINK, False, "versions, marks, address"),
     Operation(
-        "HELLO", 0x0101, link.HelloRequest, link.HelloAnswer, Effect.LINK, False, False, "versions, marks, address"
-    ),
-    Operation("CAPS", 0x0106, link.CapsRequest, link.CapsAnswer, Effect.READ, True, True, "every limit and quantum"),
-    Operation(
-        "LINK_STATS", 0x0107, link.LinkStatsRequest, link.LinkStatsAnswer, Effect.READ, True, True, "how the line does"
-    ),
-    Operation(
-        "STATUS", 0x0201, read.StatusRequest, read.StatusAnswer, Effect.READ, True, True, "what the pump does now"
-    ),
-    Operation("IDENT", 0x0202, read.IdentRequest, read.IdentAnswer, Effect.READ, True, True, "which pump it is"),
-    Operation(
-        "STOP", 0x0401, deliver.StopRequest, deliver.StopAnswer, Effect.THERAPY, False, True, "halt all delivery, now"
+        "OPEN",
+        0x0102,
+        link.OpenRequest,
+        link.OpenAnswer,
+        Effect.LINK,
+        False,
+        "begin a session: challenges, and the pump shows its key",
     ),
     Operation(
-        "START", 0x0402, deliver.StartRequest, deliver.StartAnswer, Effect.THERAPY, True, True, "resume the base rate"
+        "AUTH",
+        0x0103,
+        link.AuthRequest,
+        link.AuthAnswer,
+        Effect.LINK,
+        False,
+        "the host shows its key; the answer is the first secured one",
     ),
+    Operation("CLOSE", 0x0104, link.CloseRequest, link.CloseAnswer, Effect.LINK, True, "end the session"),
+    Operation(
+        "KEEPALIVE",
+        0x0105,
+        link.KeepaliveRequest,
+        link.KeepaliveAnswer,
+        Effect.LINK,
+        False,
+        "put off the end by silence",
+    ),
+    Operation("CAPS", 0x0106, link.CapsRequest, link.CapsAnswer, Effect.READ, True, "every limit and quantum"),
+    Operation(
+        "LINK_STATS", 0x0107, link.LinkStatsRequest, link.LinkStatsAnswer, Effect.READ, True, "how the line does"
+    ),
+    Operation(
+        "STATUS",
+        0x0201,
+        read.StatusRequest,
+        read.StatusAnswer,
+        Effect.READ,
+        True,
+        "what the pump does now; without a session only whether it runs and any alarm is present",
+        reduced=read.ReducedStatusAnswer,
+    ),
+    Operation("IDENT", 0x0202, read.IdentRequest, read.IdentAnswer, Effect.READ, True, "which pump it is"),
+    Operation(
+        "THERAPY_READ",
+        0x0203,
+        read.TherapyReadRequest,
+        read.TherapyReadAnswer,
+        Effect.READ,
+        True,
+        "the active program, block by block",
+    ),
+    Operation(
+        "PROGRAM_BEGIN",
+        0x0301,
+        program.ProgramBeginRequest,
+        program.ProgramBeginAnswer,
+        Effect.STAGE,
+        True,
+        "a new, empty stage; an older one of this session is void",
+    ),
+    Operation(
+        "PROGRAM_WRITE",
+        0x0302,
+        program.ProgramWriteRequest,
+        program.ProgramWriteAnswer,
+        Effect.STAGE,
+        True,
+        "a part of a block into the stage",
+    ),
+    Operation(
+        "PROGRAM_VALIDATE",
+        0x0303,
+        program.ProgramValidateRequest,
+        program.ProgramValidateAnswer,
+        Effect.STAGE,
+        True,
+        "check and quantise the stage; says what would really run",
+    ),
+    Operation(
+        "STAGE_READ",
+        0x0304,
+        program.StageReadRequest,
+        program.StageReadAnswer,
+        Effect.STAGE,
+        True,
+        "the validated stage, block by block",
+    ),
+    Operation(
+        "PROGRAM_COMMIT",
+        0x0305,
+        program.ProgramCommitRequest,
+        program.ProgramCommitAnswer,
+        Effect.THERAPY,
+        True,
+        "make the validated stage the active program",
+    ),
+    Operation(
+        "PROGRAM_ABORT",
+        0x0306,
+        program.ProgramAbortRequest,
+        program.ProgramAbortAnswer,
+        Effect.STAGE,
+        True,
+        "give the stage up",
+    ),
+    Operation("STOP", 0x0401, deliver.StopRequest, deliver.StopAnswer, Effect.THERAPY, False, "halt all delivery, now"),
+    Operation("START", 0x0402, deliver.StartRequest, deliver.StartAnswer, Effect.THERAPY, True, "resume the base rate"),
     Operation(
         "BOLUS_PREPARE",
         0x0403,
         deliver.BolusPrepareRequest,
         deliver.BolusPrepareAnswer,
         Effect.READ,
-        True,
         True,
         "check and quantise a bolus, and take its lease; nothing moves",
     ),
@@ -91,7 +186,6 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         deliver.BolusExecuteAnswer,
         Effect.THERAPY,
         True,
-        True,
         "start the prepared bolus",
     ),
     Operation(
@@ -101,11 +195,10 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         deliver.BolusCancelAnswer,
         Effect.THERAPY,
         True,
-        True,
         "end the running bolus",
     ),
     Operation(
-        "ALARM_LIST", 0x0501, alarm.AlarmListRequest, alarm.AlarmListAnswer, Effect.READ, True, True, "alarms by pages"
+        "ALARM_LIST", 0x0501, alarm.AlarmListRequest, alarm.AlarmListAnswer, Effect.READ, True, "alarms by pages"
     ),
     Operation(
         "ALARM_ACK",
@@ -114,15 +207,10 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         alarm.AlarmAckAnswer,
         Effect.ALARM,
         True,
-        True,
         "a person has seen the alarm",
     ),
-    Operation(
-        "LOG_STATUS", 0x0601, log.LogStatusRequest, log.LogStatusAnswer, Effect.READ, True, True, "the log's extent"
-    ),
-    Operation(
-        "LOG_READ", 0x0602, log.LogReadRequest, log.LogReadAnswer, Effect.READ, True, True, "log records by pages"
-    ),
+    Operation("LOG_STATUS", 0x0601, log.LogStatusRequest, log.LogStatusAnswer, Effect.READ, True, "the log's extent"),
+    Operation("LOG_READ", 0x0602, log.LogReadRequest, log.LogReadAnswer, Effect.READ, True, "log records by pages"),
     Operation(
         "TIME_READ",
         0x0801,
@@ -130,21 +218,16 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         pump_time.TimeReadAnswer,
         Effect.READ,
         True,
-        True,
         "elapsed time and clock",
     ),
-    Operation(
-        "OP_QUERY", 0x0A01, op.OpQueryRequest, op.OpQueryAnswer, Effect.READ, False, True, "what became of one op"
-    ),
-    Operation(
-        "OP_LIST", 0x0A02, op.OpListRequest, op.OpListAnswer, Effect.READ, True, True, "all outcomes, and therapy_rev"
-    ),
+    Operation("OP_QUERY", 0x0A01, op.OpQueryRequest, op.OpQueryAnswer, Effect.READ, False, "what became of one op"),
+    Operation("OP_LIST", 0x0A02, op.OpListRequest, op.OpListAnswer, Effect.READ, True, "all outcomes, and therapy_rev"),
 )
 
 by_opcode: Final[Mapping[int, Operation]] = MappingProxyType({row.opcode: row for row in OPERATIONS})
 by_name: Final[Mapping[str, Operation]] = MappingProxyType({row.name: row for row in OPERATIONS})
 _by_class: Final[Mapping[type, Operation]] = MappingProxyType(
-    {cls: row for row in OPERATIONS for cls in (row.request, row.answer)}
+    {cls: row for row in OPERATIONS for cls in (row.request, row.answer, row.reduced) if cls is not None}
 )
 
 

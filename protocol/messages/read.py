@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from protocol.fields import enum8, message, raw, text, u8, u16, u32, u64
-from protocol.messages.codes import RunState, StopReason
+from protocol.fields import blob, enum8, message, raw, text, u8, u16, u32, u64
+from protocol.messages.codes import Block, RunState, StopReason
+from protocol.messages.program import BLOCK_PART_MAX
 
 
 @message
@@ -32,6 +33,14 @@ class StatusAnswer:
     boot: int = u16(meaning="the number of this boot")
 
 
+@message(extensible=True)
+class ReducedStatusAnswer:
+    """What STATUS answers without a session: no dose, no operation."""
+
+    run_state: RunState = enum8(RunState, meaning="whether therapy runs")
+    alarm_present: int = u8(maximum=1, meaning="1: at least one alarm is not cleared")
+
+
 @message
 class IdentRequest:
     pass
@@ -46,3 +55,17 @@ class IdentAnswer:
     firmware_hash: bytes = raw(8, meaning="identifies the firmware")
     model_version: int = u16(meaning="pumps of equal version behave alike to the byte")
     boots: int = u16(meaning="how often it has started")
+
+
+@message
+class TherapyReadRequest:
+    block: Block = enum8(Block, meaning="which block of the active program")
+    offset: int = u16(unit="bytes", meaning="from which byte of the block on")
+    length: int = u8(unit="bytes", minimum=1, maximum=BLOCK_PART_MAX, meaning="at most so many")
+
+
+@message(extensible=True)
+class TherapyReadAnswer:
+    crc32: int = u32(meaning="of the active program's canonical image")
+    block_size: int = u16(unit="bytes", meaning="the whole block")
+    data: bytes = blob(BLOCK_PART_MAX, meaning="the bytes that were asked for, as far as there are any")

@@ -6,14 +6,16 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from protocol.field_types import BytesType, CodedType, FieldType, IntegerType, TextType
-from protocol.fields import RecordsType, table_of
+from protocol.field_types import BlobType, BytesType, CodedType, FieldType, IntegerType, TextType
+from protocol.fields import PlacesType, RecordsType, table_of
 from protocol.messages.log_records import DATA_OF
 from protocol.messages.operations import OPERATIONS
+from protocol.messages.program import BLOCKS
 
 REQUESTS: tuple[type, ...] = tuple(operation.request for operation in OPERATIONS)
-ANSWERS: tuple[type, ...] = tuple(operation.answer for operation in OPERATIONS)
-MESSAGES: tuple[type, ...] = REQUESTS + ANSWERS + tuple(DATA_OF.values())
+REDUCED: tuple[type, ...] = tuple(operation.reduced for operation in OPERATIONS if operation.reduced is not None)
+ANSWERS: tuple[type, ...] = tuple(operation.answer for operation in OPERATIONS) + REDUCED
+MESSAGES: tuple[type, ...] = REQUESTS + ANSWERS + tuple(DATA_OF.values()) + tuple(BLOCKS.values())
 
 
 def values_of(kind: FieldType) -> st.SearchStrategy[Any]:
@@ -29,6 +31,10 @@ def values_of(kind: FieldType) -> st.SearchStrategy[Any]:
             return st.binary(min_size=kind.length, max_size=kind.length)
         case TextType():
             return st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=kind.length)
+        case BlobType():
+            return st.binary(max_size=kind.maximum)
+        case PlacesType():
+            return st.tuples(*(messages(kind.item),) * kind.count)
         case RecordsType():
             return st.lists(messages(kind.item), max_size=kind.maximum).map(tuple)
     raise TypeError(kind)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.export.vectors import EXAMPLES, answer_wire, request_wire
+from protocol.export.examples import EXAMPLES, answer_wire, request_wire
 from protocol.frame import Frame
 from protocol.framing import BODY_MAX, LineFault, Piece, StreamReader, encode_wire
 from protocol.messages.operations import operation_of

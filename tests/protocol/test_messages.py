@@ -8,17 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.export.vectors import EXAMPLES
+from protocol.export.examples import EXAMPLES
 from protocol.field_types import CodedType, IntegerType
 from protocol.fields import FormatError, decode, encode, layout_of, table_of
 from protocol.frame import MAX_PAYLOAD
 from protocol.messages.codes import (
     CODE_TABLES,
     HAMMING_CODES,
+    Block,
     BolusEndReason,
     BolusKind,
     Capability,
     MemoryCondition,
+    OpenFlag,
     OpFlag,
     OpState,
     ResetReason,
@@ -26,12 +28,17 @@ from protocol.messages.codes import (
     RunState,
 )
 from protocol.messages.deliver import BolusExecuteAnswer, BolusExecuteRequest, BolusPrepareRequest, StopRequest
-from protocol.messages.link import HelloAnswer, HelloRequest
+from protocol.messages.link import AuthRequest, HelloAnswer, HelloRequest, KeepaliveRequest, OpenRequest
 from protocol.messages.log import LogReadAnswer, LogRecord
 from protocol.messages.log_records import DATA_OF, BolusEndedData, BootData, data_of, log_record
 from protocol.messages.op import OpListAnswer, OpQueryRequest
 from protocol.messages.operations import OPERATIONS, by_name, by_opcode, operation_of, payload_hash
-from protocol.messages.read import StatusAnswer
+from protocol.messages.program import (
+    ProgramCommitRequest,
+    ProgramWriteRequest,
+    StageReadRequest,
+)
+from protocol.messages.read import ReducedStatusAnswer, StatusAnswer
 from protocol.refusals import NO_FIELD, NakCode
 from tests.protocol.message_strategies import ANSWERS, MESSAGES, REQUESTS, messages
 
@@ -73,9 +80,9 @@ def test_a_truncated_payload_names_the_field_that_it_ends_in(cls: type) -> None:
 
 
 @pytest.mark.parametrize("cls", REQUESTS, ids=lambda cls: cls.__name__)
-def test_requests_take_no_trailing_byte_save_hello(cls: type) -> None:
+def test_requests_take_no_trailing_byte_save_hello_and_keepalive(cls: type) -> None:
     payload = encode(EXAMPLE_OF[cls]) + b"\x00"
-    if cls is HelloRequest:
+    if cls in (HelloRequest, KeepaliveRequest):
         assert decode(cls, payload) == EXAMPLE_OF[cls]
     else:
         assert refusal_of(cls, payload).field == NO_FIELD
@@ -169,7 +176,7 @@ def test_too_many_records_are_refused_before_they_are_read() -> None:
         encode(replace(page, ops=[entry]))
     payload = encode(replace(page, ops=()))
     error = refusal_of(OpListAnswer, payload[:-1] + b"\xff" + bytes(255))
-    assert (error.field, error.reason) == (6, "at most 6 records, not 255")
+    assert (error.field, error.reason) == (6, "a count of at most 6, not 255")
 
 
 def test_a_wrong_record_is_named_by_its_place() -> None:
@@ -191,9 +198,8 @@ def test_a_complement_that_does_not_match_is_refused_as_such(request_: BolusPrep
 
 
 def test_every_message_fits_a_frame() -> None:
-    for operation in OPERATIONS:
-        assert layout_of(operation.request).maximum_size <= MAX_PAYLOAD
-        assert 1 + layout_of(operation.answer).maximum_size <= MAX_PAYLOAD
+    assert all(layout_of(cls).maximum_size <= MAX_PAYLOAD for cls in REQUESTS)
+    assert all(1 + layout_of(cls).maximum_size <= MAX_PAYLOAD for cls in ANSWERS)
 
 
 def test_field_tables_say_where_each_field_lies() -> None:
@@ -212,8 +218,9 @@ def test_operations_are_found_by_number_name_and_message() -> None:
     for operation in OPERATIONS:
         assert by_opcode[operation.opcode] is by_name[operation.name] is operation
         assert operation_of(operation.request) is operation_of(EXAMPLE_OF[operation.answer]) is operation
-    assert [operation.name for operation in OPERATIONS if not operation.sequenced] == ["HELLO", "STOP", "OP_QUERY"]
-    assert [operation.name for operation in OPERATIONS if not operation.needs_session] == ["HELLO"]
+    assert operation_of(ReducedStatusAnswer) is by_name["STATUS"]
+    unsequenced = [operation.name for operation in OPERATIONS if not operation.sequenced]
+    assert unsequenced == ["HELLO", "OPEN", "AUTH", "KEEPALIVE", "STOP", "OP_QUERY"]
 
 
 def test_therapy_operations_are_those_that_carry_an_op_id_and_a_revision() -> None:
@@ -308,6 +315,16 @@ def test_messages_lie_on_the_wire_as_written_down_by_hand() -> None:
     assert encode(HelloRequest(major=1, minor=0)).hex() == "0100"
     prepare = BolusPrepareRequest(kind=BolusKind.SINGLE, volume_nl=1, volume_complement=0xFFFFFFFE, duration_s=60)
     assert encode(prepare).hex(" ", 4) == "33 01000000 feffffff 3c000000"
+    opening = OpenRequest(role=Role.PATIENT, flags=OpenFlag.TAKEOVER, host_id=0x51, host_challenge=bytes(range(8)))
+    assert encode(opening).hex(" ") == "02 01 51 00 00 00 00 01 02 03 04 05 06 07"
+    assert encode(AuthRequest(host_cryptogram=bytes(range(8)))).hex() == "0001020304050607"
+    assert encode(ReducedStatusAnswer(run_state=RunState.FAILED, alarm_present=1)).hex() == "6601"
+    write = ProgramWriteRequest(stage_id=3, block=Block.LIMITS, offset=4, data=b"\x01\x02\x03")
+    assert encode(write).hex(" ") == "03 00 00 00 03 04 00 03 01 02 03"
+    read_back = StageReadRequest(stage_id=3, block=Block.IMAGE, offset=192, length=192)
+    assert encode(read_back).hex(" ") == "03 00 00 00 00 c0 00 c0"
+    commit = ProgramCommitRequest(stage_id=3, crc32=0x11223344, op_id=903, therapy_rev=44)
+    assert encode(commit).hex(" ", 4) == "03000000 44332211 87030000 2c000000"
     status = encode(replace(EXAMPLE_OF[StatusAnswer], run_state=RunState.STOPPED))
     assert status.hex() == (
         "3c"

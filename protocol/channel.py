@@ -1,0 +1,139 @@
+"""The sealed channel of a session: AES-CCM under one key per direction, and counters that only rise.
+
+Rules of this file:
+
+- The nonce is salt | BE40(direction << 39 | counter). The direction comes from who seals or opens, never from a frame.
+- The twelve bytes of the header are authenticated beside the payload.
+- A counter not above the last accepted one is refused before any cryptography; nothing moves before a tag verifies.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESCCM
+
+from protocol.frame import Flag, Frame
+
+TAG_SIZE: Final = 8
+COUNTER_SIZE: Final = 5
+# The top bit of the 40 says the direction, and a counter of 39 bits never wraps: at its end the session ends.
+COUNTER_MAX: Final = (1 << 39) - 1
+_NO_FLAGS: Final = Flag(0)
+
+
+class Direction(enum.IntEnum):
+    """Which way a frame goes, as the nonce has it."""
+
+    HOST_TO_PUMP = 0
+    PUMP_TO_HOST = 1
+
+
+class TagWrong(Exception):
+    """The tag does not verify: another key, or another frame than the one that was sealed."""
+
+
+class CounterOld(Exception):
+    """The counter is not above the last one that was accepted: a copy of an earlier frame."""
+
+
+class CounterExhausted(Exception):
+    """This direction has sealed its last frame."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SessionKeys:
+    """The keys of one session: 16 bytes for each direction, and 8 of salt. They never appear in a text."""
+
+    host_to_pump: bytes
+    pump_to_host: bytes
+    salt: bytes
+
+    def __repr__(self) -> str:
+        return "SessionKeys(…)"
+
+
+class Sealer:
+    """Seals the frames of one direction, counting from 1."""
+
+    def __init__(self, keys: SessionKeys, direction: Direction) -> None:
+        self._cipher = cipher_of(_key_of(keys, direction))
+        self._salt = keys.salt
+        self._direction = direction
+        self.counter = 0
+
+    @property
+    def exhausted(self) -> bool:
+        return self.counter >= COUNTER_MAX
+
+    def seal(
+        self, *, opcode: int, txn: int, address: int, session_id: int, payload: bytes, flags: Flag = _NO_FLAGS
+    ) -> Frame:
+        """The secured frame of a payload in the clear; raises CounterExhausted."""
+        if self.exhausted:
+            raise CounterExhausted
+        self.counter += 1
+        draft = Frame(
+            opcode=opcode,
+            txn=txn,
+            address=address,
+            payload=payload,
+            session_id=session_id,
+            flags=flags | Flag.SECURED,
+            sealed=bytes(COUNTER_SIZE + TAG_SIZE),
+        )
+        sealed = self._cipher.encrypt(nonce_of(self._salt, self._direction, self.counter), payload, draft.header())
+        counter = self.counter.to_bytes(COUNTER_SIZE, "little")
+        return replace(draft, payload=sealed[:-TAG_SIZE], sealed=counter + sealed[-TAG_SIZE:])
+
+
+class Opener:
+    """Opens the frames of one direction."""
+
+    def __init__(self, keys: SessionKeys, direction: Direction) -> None:
+        self._cipher = cipher_of(_key_of(keys, direction))
+        self._salt = keys.salt
+        self._direction = direction
+        self.last = 0
+
+    def open(self, frame: Frame) -> bytes:
+        """The payload in the clear, its counter now the last; raises CounterOld or TagWrong, and nothing moves."""
+        counter = counter_of(frame)
+        if counter <= self.last:
+            raise CounterOld
+        payload = self.look(frame)
+        self.last = counter
+        return payload
+
+    def look(self, frame: Frame) -> bytes:
+        """The payload in the clear, whatever its counter, and without a trace; raises TagWrong."""
+        counter = counter_of(frame)
+        if not 0 < counter <= COUNTER_MAX:
+            raise TagWrong
+        nonce = nonce_of(self._salt, self._direction, counter)
+        try:
+            return self._cipher.decrypt(nonce, frame.payload + frame.sealed[COUNTER_SIZE:], frame.header())
+        except InvalidTag:
+            raise TagWrong from None
+
+
+def counter_of(frame: Frame) -> int:
+    """The counter of a secured frame, as its sender says it."""
+    return int.from_bytes(frame.sealed[:COUNTER_SIZE], "little")
+
+
+def cipher_of(key: bytes) -> AESCCM:
+    """The cipher of one direction, as every frame is sealed with it."""
+    return AESCCM(key, tag_length=TAG_SIZE)
+
+
+def nonce_of(salt: bytes, direction: Direction, counter: int) -> bytes:
+    """The 13 bytes that no two frames of a session share."""
+    return salt + (direction << 39 | counter).to_bytes(COUNTER_SIZE, "big")
+
+
+def _key_of(keys: SessionKeys, direction: Direction) -> bytes:
+    return keys.host_to_pump if direction is Direction.HOST_TO_PUMP else keys.pump_to_host

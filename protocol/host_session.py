@@ -1,0 +1,92 @@
+"""The programmer's side of a session: the handshake that opens one, and the channel that its frames go through."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, field
+from typing import Final
+
+from protocol import keys
+from protocol.channel import Direction, Opener, Sealer, SessionKeys
+from protocol.frame import Flag, Frame
+from protocol.keys import CHALLENGE_SIZE, Handshake
+from protocol.messages.codes import OpenFlag, Role
+from protocol.messages.link import AuthRequest, OpenAnswer, OpenRequest
+
+NO_SESSION: Final = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionWanted:
+    """The session that a host wants. `challenge` is 8 bytes that it never uses again."""
+
+    role: Role
+    host_id: int
+    key: bytes = field(repr=False)
+    challenge: bytes
+    takeover: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.challenge) != CHALLENGE_SIZE:
+            raise ValueError(f"a challenge has {CHALLENGE_SIZE} bytes, not {len(self.challenge)}")
+
+    def request(self) -> OpenRequest:
+        return OpenRequest(
+            role=self.role,
+            flags=OpenFlag.TAKEOVER if self.takeover else OpenFlag(0),
+            host_id=self.host_id,
+            host_challenge=self.challenge,
+        )
+
+
+class CryptogramWrong(Exception):
+    """The pump does not hold the key that we hold."""
+
+
+def answer_challenge(
+    wanted: SessionWanted, answer: OpenAnswer, *, serial_number: int, hello_hash: bytes
+) -> tuple[AuthRequest, SessionKeys]:
+    """What to authenticate with, and the keys of the session that is then open; raises CryptogramWrong."""
+    handshake = Handshake(
+        role=wanted.role,
+        flags=int(wanted.request().flags),
+        serial_number=serial_number,
+        host_id=wanted.host_id,
+        host_challenge=wanted.challenge,
+        device_challenge=answer.device_challenge,
+        hello_hash=hello_hash,
+    )
+    if not hmac.compare_digest(keys.device_cryptogram(wanted.key, handshake), answer.device_cryptogram):
+        raise CryptogramWrong
+    return (
+        AuthRequest(host_cryptogram=keys.host_cryptogram(wanted.key, handshake)),
+        keys.session_keys(wanted.key, handshake),
+    )
+
+
+class HostChannel:
+    """Both directions of a session at the host's end. `session_id` is 0 until AUTH's answer has named it."""
+
+    def __init__(self, session_keys: SessionKeys) -> None:
+        self.session_id = NO_SESSION
+        self._requests = Sealer(session_keys, Direction.HOST_TO_PUMP)
+        self._answers = Opener(session_keys, Direction.PUMP_TO_HOST)
+
+    def seal(self, frame: Frame) -> Frame:
+        """A request of ours as it goes out; raises CounterExhausted."""
+        return self._requests.seal(
+            opcode=frame.opcode,
+            txn=frame.txn,
+            address=frame.address,
+            session_id=self.session_id,
+            payload=frame.payload,
+            flags=frame.flags,
+        )
+
+    def open(self, frame: Frame) -> bytes | None:
+        """An answer's payload in the clear, None for a frame of another session; raises CounterOld and TagWrong."""
+        if Flag.SECURED not in frame.flags or self.session_id not in (NO_SESSION, frame.session_id):
+            return None
+        payload = self._answers.open(frame)
+        self.session_id = frame.session_id
+        return payload
