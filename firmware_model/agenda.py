@@ -22,6 +22,7 @@ class Rank(IntEnum):
     LOW_RESERVOIR = 2
     EMPTY_RESERVOIR = 3
     LEASE_OUT = 4
+    FAILURES_LOGGED = 5
 
 
 @dataclass(frozen=True, slots=True)

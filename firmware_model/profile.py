@@ -66,6 +66,7 @@ class TherapyModel:
     rate_min_nl_per_day: int = number("nl/24h", 1, U32, "lowest therapeutic rate")
     rate_max_nl_per_day: int = number("nl/24h", 1, U32, "highest rate")
     rate_quantum_nl_per_day: int = number("nl/24h", 1, 1_000_000, "what a rate is a multiple of")
+    concentration_max_ng_per_ml: int = number("ng/mL", 1, U32, "highest concentration of a drug")
 
 
 @dataclass(frozen=True, slots=True)

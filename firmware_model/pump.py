@@ -16,28 +16,41 @@ from typing import Any
 from firmware_model import state
 from firmware_model.agenda import MOST_AT_ONE_INSTANT, Entry, Rank, first_due
 from firmware_model.commands import (
+    AbortProgram,
     AcknowledgeAlarm,
+    BeginProgram,
     CancelBolus,
     Command,
+    CommitProgram,
+    ConfirmAttempt,
+    CountAttempt,
     ExecuteBolus,
     ListAlarms,
     ListOps,
+    NoteFailure,
+    NoteKeysReplaced,
+    NumberSession,
     PrepareBolus,
     QueryOp,
     ReadIdentity,
     ReadLimits,
     ReadLog,
     ReadLogRange,
+    ReadProgram,
+    ReadStage,
     ReadStatus,
     ReadTime,
     Reply,
     Start,
     Stop,
+    ValidateProgram,
+    WriteProgram,
 )
-from firmware_model.firmware import alarms, bolus, reading, therapy
+from firmware_model.firmware import alarms, bolus, delivery_state, reading, security, staging, therapy
 from firmware_model.firmware.codes import AlarmType, RunState
 from firmware_model.firmware.core import Firmware, control_bytes
 from firmware_model.firmware.event_log import RECORD_BYTES, LogRecord
+from firmware_model.firmware.security_record import HIGHEST_COUNTER, SECURITY_BYTES
 from firmware_model.memory import ArmedCut, CutMode, Memory, PowerLost
 from firmware_model.plant import Plant
 from firmware_model.plant.motor import Motor
@@ -54,6 +67,13 @@ _HANDLERS: Mapping[type, Callable[[Firmware, Any], Reply]] = MappingProxyType(
         PrepareBolus: bolus.prepare,
         ExecuteBolus: bolus.execute,
         CancelBolus: bolus.cancel,
+        BeginProgram: staging.begin,
+        WriteProgram: staging.write,
+        ValidateProgram: staging.validate,
+        ReadStage: staging.read_stage,
+        CommitProgram: staging.commit,
+        AbortProgram: staging.abort,
+        ReadProgram: staging.read_program,
         QueryOp: reading.query_op,
         ListOps: reading.list_ops,
         ReadStatus: reading.status,
@@ -64,6 +84,11 @@ _HANDLERS: Mapping[type, Callable[[Firmware, Any], Reply]] = MappingProxyType(
         AcknowledgeAlarm: alarms.acknowledge,
         ReadLogRange: reading.log_range,
         ReadLog: reading.read_log,
+        NumberSession: security.number_session,
+        CountAttempt: security.count_attempt,
+        ConfirmAttempt: security.confirm_attempt,
+        NoteFailure: security.note_failure,
+        NoteKeysReplaced: security.note_keys_replaced,
     }
 )
 
@@ -113,10 +138,11 @@ class Pump:
     def __post_init__(self) -> None:
         profile = self.profile
         page_bytes = profile.log.records_per_page * RECORD_BYTES + LOG_PAGE_SPARE_BYTES
-        self.memory = Memory(control_bytes(profile), profile.log.pages, page_bytes)
+        self.memory = Memory(control_bytes(profile), SECURITY_BYTES, profile.log.pages, page_bytes)
         self.plant = Plant(Motor(profile.motor.step_volume_nl), Reservoir(profile.reservoir.initial_volume_nl))
         self._power_up()
         self.firmware.format()
+        security.format_security(self.firmware)
         self._announce()
 
     def command(self, command: Command, now: int) -> Reply | None:
@@ -130,10 +156,23 @@ class Pump:
         return reply if self.powered else None
 
     def end_session(self, session: int, now: int) -> None:
-        """A session of the wire has ended: its leases are void."""
+        """A session of the wire has ended: its leases and its stage are void."""
         self.advance(now)
         if self.powered:
             bolus.end_session(self.firmware, session)
+            staging.end_session(self.firmware, session)
+
+    def raise_session_counter(self, floor: int, now: int) -> None:
+        """Give no session number up to `floor` any more: a driver knows of numbers that this pump cannot remember.
+
+        Without power nothing is raised, as with any other write to memory.
+        """
+        if not 0 <= floor <= HIGHEST_COUNTER:
+            raise ValueError(f"session counter {floor} is not within 0 to {HIGHEST_COUNTER}")
+        self.advance(now)
+        if self.powered:
+            with self._door():
+                security.raise_session_counter(self.firmware, floor)
 
     def advance(self, now: int) -> None:
         """Let time pass up to and including `now`. Raises ValueError when it would go back."""
@@ -189,6 +228,7 @@ class Pump:
         self._power_up()
         with self._door():
             self.firmware.boot()
+            security.boot_security(self.firmware)
             self._events.append(PowerRestored(now))
         self._announce()
 
@@ -212,12 +252,23 @@ class Pump:
     def digest(self) -> str:
         """The digest of the whole state: plant, memory, firmware, time."""
         firmware = self.firmware
-        volatile = (firmware.flow, firmware.steps_total, firmware.bolus_steps, firmware.elapsed_us, firmware.leases)
-        memory = (self.memory.control, self.memory.log, self.memory.journal, self.memory.armed_cut)
+        counts = (firmware.steps_total, firmware.bolus_steps, firmware.elapsed_us, firmware.stages_begun)
+        volatile = (firmware.flow, counts, firmware.leases, firmware.stages, firmware.security)
+        records = (self.memory.control.region, self.memory.security.region)
+        memory = (records, self.memory.log, self.memory.journal, self.memory.armed_cut)
         identity = (self.profile.name, self.serial_number, self.seed)
         return state.digest(
             (identity, self.now_us, self.powered, self.plant, memory, volatile if self.powered else None)
         )
+
+    def delivery_digest(self) -> str:
+        """The digest of all that decides what is delivered, and of its account: see `firmware/delivery_state.py`."""
+        decisive = (
+            delivery_state.running_state(self.firmware)
+            if self.powered
+            else delivery_state.resting_state(self.profile, self.memory)
+        )
+        return state.digest((self.profile.name, self.serial_number, self.powered, self.plant, decisive))
 
     @contextmanager
     def _door(self) -> Iterator[None]:
@@ -229,25 +280,7 @@ class Pump:
     def _power_up(self) -> None:
         self.powered = True
         self.firmware = Firmware(self.profile, self.serial_number, self.memory, self.plant.turn, self.now_us)
-        firmware, levels = self.firmware, self.profile.reservoir
-        self._agenda = (
-            Entry(Rank.BOLUS_COMPLETE, lambda: bolus.complete_due(firmware), lambda _: bolus.complete(firmware)),
-            Entry(
-                Rank.LOW_RESERVOIR,
-                lambda: alarms.level_due(firmware, AlarmType.LOW_RESERVOIR, levels.low_nl),
-                lambda _: alarms.raise_low_reservoir(firmware),
-            ),
-            Entry(
-                Rank.EMPTY_RESERVOIR,
-                lambda: alarms.level_due(firmware, AlarmType.EMPTY_RESERVOIR, levels.empty_nl),
-                lambda _: alarms.raise_empty_reservoir(firmware),
-            ),
-            Entry(
-                Rank.LEASE_OUT,
-                lambda: bolus.lease_due(firmware),
-                lambda now: bolus.drop_leases(firmware, now),
-            ),
-        )
+        self._agenda = agenda_of(self.firmware)
 
     def _lose_power(self, write: str) -> None:
         self.memory.journal = self.firmware.journal()
@@ -263,3 +296,31 @@ class Pump:
         for sequence in range(max(self._announced, ring.first(after)), after):
             self._events.append(Recorded(self.now_us, ring.read(sequence)))
         self._announced = after
+
+
+def agenda_of(firmware: Firmware) -> tuple[Entry, ...]:
+    """What comes due by itself while this firmware runs."""
+    empty_nl = firmware.profile.reservoir.empty_nl
+    return (
+        Entry(Rank.BOLUS_COMPLETE, lambda: bolus.complete_due(firmware), lambda _: bolus.complete(firmware)),
+        Entry(
+            Rank.LOW_RESERVOIR,
+            lambda: alarms.level_due(firmware, AlarmType.LOW_RESERVOIR, firmware.record.program.low_reservoir_nl),
+            lambda _: alarms.raise_low_reservoir(firmware),
+        ),
+        Entry(
+            Rank.EMPTY_RESERVOIR,
+            lambda: alarms.level_due(firmware, AlarmType.EMPTY_RESERVOIR, empty_nl),
+            lambda _: alarms.raise_empty_reservoir(firmware),
+        ),
+        Entry(
+            Rank.LEASE_OUT,
+            lambda: bolus.lease_due(firmware),
+            lambda now: bolus.drop_leases(firmware, now),
+        ),
+        Entry(
+            Rank.FAILURES_LOGGED,
+            lambda: security.failures_due(firmware),
+            lambda _: security.log_failures(firmware),
+        ),
+    )

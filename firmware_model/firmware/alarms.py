@@ -23,20 +23,13 @@ from firmware_model.firmware.codes import (
 )
 from firmware_model.firmware.core import Firmware, LogDraft
 from firmware_model.firmware.event_log import LogType
+from firmware_model.firmware.gate import gate_refusal
 from firmware_model.quantities import ceil_div, whole_seconds
-
-
-def active(firmware: Firmware, kind: AlarmType) -> Alarm | None:
-    """The instance of an alarm that stands, acknowledged or not."""
-    return next(
-        (alarm for alarm in firmware.record.alarms if alarm.type == kind and alarm.state is not AlarmState.CLEARED),
-        None,
-    )
 
 
 def level_due(firmware: Firmware, kind: AlarmType, level_nl: int) -> int | None:
     """When the computed reservoir will have come down to a level; None when never, or when the alarm stands already."""
-    if firmware.record.run_state is RunState.FAILED or active(firmware, kind):
+    if firmware.record.run_state is RunState.FAILED or firmware.standing_alarm(kind):
         return None
     steps = ceil_div(firmware.reservoir_nl - level_nl, firmware.profile.motor.step_volume_nl)
     wait_us = firmware.flow.us_until(steps)
@@ -79,7 +72,7 @@ def raise_empty_reservoir(firmware: Firmware) -> None:
         ended, ledger, _ = firmware.ended_bolus(BolusEnd.EMPTY, firmware.bolus_steps, firmware.bolus_steps)
         drafts.append(ended)
         changes |= {"bolus": None, "ledger": ledger}
-    firmware.leases.clear()
+    firmware.void_prepared()
     firmware.commit(*drafts, **changes)
 
 
@@ -91,12 +84,13 @@ def list_alarms(firmware: Firmware, command: ListAlarms) -> AlarmsAnswer:
 
 def acknowledge(firmware: Firmware, command: AcknowledgeAlarm) -> AlarmAcknowledged | Refusal:
     """Mark an instance as seen. Its cause stands until it is mended, so the instance stays."""
+    refusal = gate_refusal(firmware, command.origin)
+    if refusal is not None:
+        return refusal
     record = firmware.record
     alarm = next((alarm for alarm in record.alarms if alarm.instance == command.instance), None)
     if alarm is None:
         return Refusal(Reason.NO_SUCH_ALARM, "instance", detail=record.next_alarm - 1)
-    if record.run_state is RunState.FAILED:
-        return Refusal(Reason.MEMORY_FAILURE)
     if alarm.state is not AlarmState.RAISED:
         return Refusal(Reason.ALREADY_IN_STATE, "instance", detail=alarm.instance)
     seen = replace(alarm, state=AlarmState.ACKNOWLEDGED)

@@ -12,9 +12,10 @@ from firmware_model.commands import (
     Refusal,
     Target,
 )
-from firmware_model.firmware.codes import THERAPY_ROLES, BolusEnd, BolusKind, OpKind, OpState, RunState
+from firmware_model.firmware.codes import THERAPY_ROLES, BolusEnd, BolusKind, OpKind, OpState
 from firmware_model.firmware.core import Firmware, Lease, LogDraft
 from firmware_model.firmware.event_log import LogType
+from firmware_model.firmware.gate import gate_refusal
 from firmware_model.firmware.record import BolusRecord
 from firmware_model.firmware.therapy import admit, new_entry, outcome_of
 from firmware_model.profile import BolusLimits
@@ -28,11 +29,12 @@ def prepare(firmware: Firmware, command: PrepareBolus) -> PreparedBolus | Refusa
     """Check, quantise down to whole steps and lease a bolus. Only the number of the next bolus is committed."""
     if command.origin.role not in THERAPY_ROLES:
         return Refusal(Reason.ROLE)
-    if firmware.record.run_state is RunState.FAILED:
-        return Refusal(Reason.MEMORY_FAILURE)
+    refusal = gate_refusal(firmware, command.origin)
+    if refusal is not None:
+        return refusal
     if command.kind is not BolusKind.SINGLE:
         return Refusal(Reason.KIND, "kind", detail=BolusKind.SINGLE)
-    refusal = _check_state(firmware) or _check_limits(firmware, command.volume_nl, command.duration_s)
+    refusal = _check_limits(firmware, command.volume_nl, command.duration_s)
     if refusal is not None:
         return refusal
     steps = command.volume_nl // firmware.profile.motor.step_volume_nl
@@ -59,7 +61,7 @@ def prepare(firmware: Firmware, command: PrepareBolus) -> PreparedBolus | Refusa
         duration_s=lease.duration_s,
         steps=steps,
         lease_s=firmware.profile.bolus.lease_s,
-        available_nl=min(firmware.profile.bolus.volume_max_nl, available_nl(firmware)),
+        available_nl=min(volume_max_nl(firmware), available_nl(firmware)),
     )
 
 
@@ -68,9 +70,6 @@ def execute(firmware: Firmware, command: ExecuteBolus) -> OpOutcome | Refusal:
     reply = admit(firmware, command, OpKind.BOLUS)
     if reply is not None:
         return reply
-    refusal = _check_state(firmware)
-    if refusal is not None:
-        return refusal
     record = firmware.record
     lease = next((held for held in firmware.leases if _fits(held, command)), None)
     if lease is None:
@@ -178,6 +177,11 @@ def available_nl(firmware: Firmware) -> int:
     return max(0, firmware.reservoir_nl - firmware.profile.reservoir.empty_nl)
 
 
+def volume_max_nl(firmware: Firmware) -> int:
+    """The greatest bolus: the pump's own limit, or the program's below it."""
+    return min(firmware.profile.bolus.volume_max_nl, firmware.record.program.bolus_volume_max_nl)
+
+
 def shortest_duration_s(limits: BolusLimits, volume_nl: int) -> int:
     """The least time over which a volume may be given."""
     return max(limits.duration_min_s, ceil_div(volume_nl * SECONDS_PER_DAY, limits.rate_max_nl_per_day))
@@ -187,20 +191,12 @@ def _fits(lease: Lease, command: ExecuteBolus) -> bool:
     return lease.bolus_id == command.bolus_id and lease.session == command.origin.session
 
 
-def _check_state(firmware: Firmware) -> Refusal | None:
-    if firmware.record.run_state is not RunState.RUNNING:
-        return Refusal(Reason.PUMP_STOPPED)
-    if firmware.record.bolus is not None:
-        return Refusal(Reason.BOLUS_RUNNING, detail=firmware.record.bolus.bolus_id)
-    return None
-
-
 def _check_limits(firmware: Firmware, volume_nl: int, duration_s: int) -> Refusal | None:
     limits = firmware.profile.bolus
     if volume_nl < limits.volume_min_nl:
         return Refusal(Reason.BELOW_MINIMUM, "volume_nl", detail=limits.volume_min_nl)
-    if volume_nl > limits.volume_max_nl:
-        return Refusal(Reason.ABOVE_MAXIMUM, "volume_nl", detail=limits.volume_max_nl)
+    if volume_nl > volume_max_nl(firmware):
+        return Refusal(Reason.ABOVE_MAXIMUM, "volume_nl", detail=volume_max_nl(firmware))
     if duration_s > limits.duration_max_s:
         return Refusal(Reason.ABOVE_MAXIMUM, "duration_s", detail=limits.duration_max_s)
     shortest_s = shortest_duration_s(limits, volume_nl)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 
 
 class Role(IntEnum):
@@ -32,6 +32,46 @@ class StopReason(IntEnum):
     COMMANDED = 1
     EMPTY_RESERVOIR = 2
     MEMORY_FAILURE = 3
+    PROGRAMMED = 4
+
+
+class PumpState(IntEnum):
+    """What decides which commands are admitted; of several that apply, the last one counts."""
+
+    RUNNING = 1
+    BOLUS = 2
+    STOPPED = 3
+    IDLE = 4
+    EMPTY = 5
+    FAILED = 6
+
+
+class Mode(IntEnum):
+    """How the base rate is made. The numbers stand in the canonical image: any two differ in four bits."""
+
+    STOPPED = 0x33
+    MINIMUM_RATE = 0x3C
+    SIMPLE_CONTINUOUS = 0x55
+
+
+class Block(IntEnum):
+    """A part of a program's canonical image; IMAGE is all of it."""
+
+    IMAGE = 0
+    DRUGS = 1
+    INFUSION = 2
+    LIMITS = 3
+    ALARMS = 4
+
+
+class ProgramWarning(IntFlag):
+    """What a clinician should be told of a program that is valid."""
+
+    RATE_ROUNDED = 1
+    NO_DELIVERY = 2
+    NEEDS_START = 4
+    LOW_RESERVOIR = 8
+    DRUGS_CHANGED = 16
 
 
 class BolusKind(IntEnum):
@@ -60,6 +100,7 @@ class OpKind(IntEnum):
     START = 2
     BOLUS = 3
     CANCEL = 4
+    PROGRAM = 5
 
 
 class OpState(IntEnum):

@@ -20,7 +20,9 @@ from firmware_model.firmware.codes import (
 from firmware_model.firmware.event_log import LogRecord, LogRing, LogType
 from firmware_model.firmware.flow import Flow
 from firmware_model.firmware.ledger import Ledger, empty_ledger
+from firmware_model.firmware.program import Program, first_program
 from firmware_model.firmware.record import BolusRecord, ControlRecord, pack_record, record_bytes, unpack_record
+from firmware_model.firmware.security_record import Security
 from firmware_model.memory import Journal, Memory
 from firmware_model.profile import Profile
 from firmware_model.quantities import HIGHEST_U32, US_PER_SECOND, whole_seconds
@@ -46,6 +48,22 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """A program that a session writes, block by block, and what VALIDATE made of it. In volatile memory only.
+
+    written       the bytes of each block so far, in the order of `WRITABLE_BLOCKS`
+    validated     what COMMIT would make the active program; None since the last WRITE
+    validated_rev the revision of therapy under which it was validated
+    """
+
+    stage_id: int
+    session: int
+    written: tuple[bytes, ...]
+    validated: Program | None = None
+    validated_rev: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class LogDraft:
     """A record that is to be committed; sequence, epoch, boot and times are filled in then."""
 
@@ -62,6 +80,7 @@ class Firmware:
     steps_total   lifetime steps as the firmware counts them
     bolus_steps   steps of the running bolus so far
     elapsed_us    the pump's own time; it goes on from where memory knows it to have been
+    stages_begun  how many stages there have been since this boot
     """
 
     profile: Profile
@@ -75,10 +94,15 @@ class Firmware:
     bolus_steps: int = 0
     elapsed_us: int = 0
     leases: list[Lease] = field(default_factory=list)
+    security: Security = field(default_factory=Security)
+    stages: list[Stage] = field(default_factory=list)
+    stages_begun: int = 0
 
     def __post_init__(self) -> None:
         self.flow = Flow(self.profile.motor.step_volume_nl)
-        self.record = ControlRecord(ledger=empty_ledger(self.profile.memory.ledger_entries_per_role))
+        self.record = ControlRecord(
+            program=first_program(self.profile), ledger=empty_ledger(self.profile.memory.ledger_entries_per_role)
+        )
 
     @property
     def ring(self) -> LogRing:
@@ -115,7 +139,9 @@ class Firmware:
         for draft in drafts:
             self.ring.write(self._stamped(draft, sequence, record))
             sequence += 1
-        self.memory.commit_control(pack_record(record, self.profile.memory.alarm_capacity))
+        # The commit that takes the records into the log must not land before them.
+        self.memory.barrier()
+        self.memory.commit(self.memory.control, pack_record(record, self.profile.memory.alarm_capacity))
         self.record = record
 
     def ended_bolus(self, reason: BolusEnd, min_steps: int, max_steps: int) -> tuple[LogDraft, Ledger, LedgerEntry]:
@@ -149,6 +175,23 @@ class Firmware:
         so_far_nl = self.bolus_steps * self.profile.motor.step_volume_nl
         return replace(entry, min_nl=so_far_nl, max_nl=so_far_nl)
 
+    def follow_program(self) -> None:
+        """Let the base rate be that of the program, while it runs."""
+        running = self.record.run_state is RunState.RUNNING
+        self.flow.set_base_rate(self.record.program.flow_nl_per_day(self.profile) if running else 0)
+
+    def void_prepared(self) -> None:
+        """Whatever a session has prepared or staged is void."""
+        self.leases.clear()
+        self.stages.clear()
+
+    def standing_alarm(self, kind: AlarmType) -> Alarm | None:
+        """The instance of an alarm that stands, acknowledged or not."""
+        return next(
+            (alarm for alarm in self.record.alarms if alarm.type == kind and alarm.state is not AlarmState.CLEARED),
+            None,
+        )
+
     def running_bolus(self) -> BolusRecord:
         """The running bolus. Raises RuntimeError when there is none."""
         if self.record.bolus is None:
@@ -171,9 +214,8 @@ class Firmware:
             _boot_draft(ResetReason.FIRST_POWER_UP, lost_slots=0, generation=0),
             boot=1,
             reservoir_nl=self.profile.reservoir.initial_volume_nl,
-            rate_nl_per_day=self.profile.therapy.rate_nl_per_day,
         )
-        self.flow.set_base_rate(self.record.rate_nl_per_day)
+        self.follow_program()
 
     def boot(self) -> None:
         """Take up after a power cut what memory holds. Counts resume at the upper end of their journal interval.
@@ -187,15 +229,13 @@ class Firmware:
         self.elapsed_us = known.elapsed_us + ELAPSED_JOURNAL_US
         # Should power go again before the bolus's end is committed, the next boot is to know no less than this one.
         self.bolus_steps = known.bolus_steps
-        image = self.memory.read_control()
+        image = self.memory.control.read()
         if image is None:
             self._fail()
             return
         memory = self.profile.memory
         self.record = unpack_record(image.body, memory.alarm_capacity, memory.ledger_entries_per_role)
-        # Of the very first record there was never a second copy.
-        lost_slots = 2 - image.good_slots if image.generation else 0
-        drafts = [_boot_draft(ResetReason.POWER, lost_slots, image.generation)]
+        drafts = [_boot_draft(ResetReason.POWER, image.lost_slots, image.generation)]
         ledger = self.record.ledger
         if self.record.bolus is not None:
             most_steps = min(known.bolus_steps + interval, self.record.bolus.steps)
@@ -209,8 +249,7 @@ class Firmware:
             ledger=ledger,
         )
         self.bolus_steps = 0
-        if self.record.run_state is RunState.RUNNING:
-            self.flow.set_base_rate(self.record.rate_nl_per_day)
+        self.follow_program()
 
     def _fail(self) -> None:
         """No valid record: stay stopped, with an alarm, and write nothing over what may still be read by others."""

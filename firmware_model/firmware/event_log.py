@@ -32,6 +32,10 @@ class LogType(IntEnum):
     BOLUS_CANCELLED = 6
     ALARM_RAISED = 7
     ALARM_ACKNOWLEDGED = 8
+    PROGRAM_CHANGED = 9
+    SESSION_TAKEN_OVER = 10
+    AUTHENTICATION_FAILED = 11
+    KEYS_REPLACED = 12
     CORRUPT = 0xFFFF
 
 
@@ -58,6 +62,10 @@ DETAIL: Mapping[LogType, tuple[tuple[str, str], ...]] = MappingProxyType(
             ("steps", "Q"),
         ),
         LogType.ALARM_ACKNOWLEDGED: (*_ACTOR, ("instance", "H"), ("type", "H")),
+        LogType.PROGRAM_CHANGED: (*_ACTOR, ("crc32", "I"), ("mode", "B"), ("rate_nl_per_day", "I")),
+        LogType.SESSION_TAKEN_OVER: (*_ACTOR, ("from_host_id", "I")),
+        LogType.AUTHENTICATION_FAILED: (("role", "B"), ("port", "B"), ("wrong_cryptograms", "H"), ("wrong_tags", "I")),
+        LogType.KEYS_REPLACED: (("test_keys", "B"),),
         LogType.CORRUPT: (),
     }
 )

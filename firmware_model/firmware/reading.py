@@ -40,7 +40,7 @@ def status(firmware: Firmware, _command: ReadStatus) -> StatusAnswer:
         therapy_rev=record.therapy_rev,
         elapsed_us=firmware.elapsed_us,
         base_rate_nl_per_day=firmware.flow.base.gain,
-        programmed_rate_nl_per_day=record.rate_nl_per_day,
+        programmed_rate_nl_per_day=record.program.flow_nl_per_day(firmware.profile),
         reservoir_nl=firmware.reservoir_nl,
         bolus_id=bolus.bolus_id if bolus else 0,
         bolus_volume_nl=bolus.steps * step_nl if bolus else 0,

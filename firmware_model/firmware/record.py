@@ -19,10 +19,13 @@ from firmware_model.firmware.codes import (
     StopReason,
 )
 from firmware_model.firmware.ledger import Ledger, ledger_bytes, pack_ledger, unpack_ledger
+from firmware_model.firmware.program import IMAGE_BYTES, Program, unpack_program
 
-_HEAD = struct.Struct("<HHIBBHIIIQI4x")
+_HEAD = struct.Struct("<HHIBBHIIIQ")
+_PROGRAM = struct.Struct(f"<{IMAGE_BYTES}s3x")
 _BOLUS = struct.Struct("<IBB2xIIII")
 _ALARM = struct.Struct("<HHB3xIQIIHI")
+_ALARMS_START = _HEAD.size + _PROGRAM.size + _BOLUS.size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,7 @@ class ControlRecord:
     next_alarm: int = 1
     reservoir_nl: int = 0
     reservoir_steps: int = 0
-    rate_nl_per_day: int = 0
+    program: Program
     bolus: BolusRecord | None = None
     alarms: tuple[Alarm, ...] = ()
     ledger: Ledger
@@ -63,7 +66,7 @@ class ControlRecord:
 
 def record_bytes(alarm_capacity: int, entries_per_role: int) -> int:
     """The length of an encoded record."""
-    return _HEAD.size + _BOLUS.size + alarm_capacity * _ALARM.size + ledger_bytes(entries_per_role)
+    return _ALARMS_START + alarm_capacity * _ALARM.size + ledger_bytes(entries_per_role)
 
 
 def pack_record(record: ControlRecord, alarm_capacity: int) -> bytes:
@@ -79,20 +82,20 @@ def pack_record(record: ControlRecord, alarm_capacity: int) -> bytes:
         record.log_next,
         record.reservoir_nl,
         record.reservoir_steps,
-        record.rate_nl_per_day,
     )
+    program = _PROGRAM.pack(record.program.image())
     alarms = [_pack_alarm(alarm) for alarm in record.alarms]
     blank = [b"\0" * _ALARM.size] * (alarm_capacity - len(alarms))
-    return b"".join([head, _pack_bolus(record.bolus), *alarms, *blank, pack_ledger(record.ledger)])
+    return b"".join([head, program, _pack_bolus(record.bolus), *alarms, *blank, pack_ledger(record.ledger)])
 
 
 def unpack_record(stored: bytes, alarm_capacity: int, entries_per_role: int) -> ControlRecord:
     """The record that `pack_record` wrote."""
-    (boot, epoch, rev, run_state, stop_reason, next_alarm, next_bolus_id, log_next, reservoir_nl, steps, rate) = (
+    boot, epoch, rev, run_state, stop_reason, next_alarm, next_bolus_id, log_next, reservoir_nl, steps = (
         _HEAD.unpack_from(stored)
     )
-    offset = _HEAD.size + _BOLUS.size
-    alarms = [_unpack_alarm(stored, offset + place * _ALARM.size) for place in range(alarm_capacity)]
+    (image,) = _PROGRAM.unpack_from(stored, _HEAD.size)
+    alarms = [_unpack_alarm(stored, _ALARMS_START + place * _ALARM.size) for place in range(alarm_capacity)]
     return ControlRecord(
         boot=boot,
         epoch=epoch,
@@ -104,10 +107,10 @@ def unpack_record(stored: bytes, alarm_capacity: int, entries_per_role: int) -> 
         next_alarm=next_alarm,
         reservoir_nl=reservoir_nl,
         reservoir_steps=steps,
-        rate_nl_per_day=rate,
-        bolus=_unpack_bolus(stored, _HEAD.size),
+        program=unpack_program(image),
+        bolus=_unpack_bolus(stored, _HEAD.size + _PROGRAM.size),
         alarms=tuple(alarm for alarm in alarms if alarm is not None),
-        ledger=unpack_ledger(stored, offset + alarm_capacity * _ALARM.size, entries_per_role),
+        ledger=unpack_ledger(stored, _ALARMS_START + alarm_capacity * _ALARM.size, entries_per_role),
     )
 
 

@@ -13,10 +13,8 @@ from firmware_model.commands import (
     Target,
     TherapyCommand,
 )
-from firmware_model.firmware.alarms import active
 from firmware_model.firmware.codes import (
     THERAPY_ROLES,
-    AlarmType,
     BolusEnd,
     OpKind,
     OpState,
@@ -25,13 +23,14 @@ from firmware_model.firmware.codes import (
 )
 from firmware_model.firmware.core import Firmware, LogDraft
 from firmware_model.firmware.event_log import LogType
+from firmware_model.firmware.gate import gate_refusal
 from firmware_model.firmware.ledger import check_op_id
 
 
 def admit(
     firmware: Firmware, command: TherapyCommand, kind: OpKind, *, any_revision: bool = False
 ) -> OpOutcome | Refusal | None:
-    """The checks that all therapy commands share, in their order: role, ledger, op_high, therapy_rev.
+    """The checks that all therapy commands share, in their order: role, ledger, op_high, therapy_rev, state.
 
     Returns the stored outcome of a command that was taken before, a refusal, or None: the command is new and may go on.
     """
@@ -39,6 +38,7 @@ def admit(
     if command.origin.role not in THERAPY_ROLES:
         return Refusal(Reason.ROLE)
     if record.run_state is RunState.FAILED:
+        # The ledger is lost. Any refusal by op id or revision would say that the command was never taken.
         return Refusal(Reason.MEMORY_FAILURE)
     ledger = record.ledger.of(command.origin.role)
     known = ledger.find(command.op_id)
@@ -53,7 +53,7 @@ def admit(
         newest = record.ledger.newest()
         role, op_id = (newest.role, newest.op_id) if newest else (0, 0)
         return Refusal(Reason.UNRESOLVED, "therapy_rev", element=role, detail=op_id)
-    return None
+    return gate_refusal(firmware, command.origin)
 
 
 def is_same(known: LedgerEntry, command: TherapyCommand, kind: OpKind) -> bool:
@@ -102,12 +102,15 @@ def outcome_of(entry: LedgerEntry, target: Target = NO_TARGET) -> OpOutcome:
 
 
 def stop(firmware: Firmware, command: Stop) -> OpOutcome | Refusal:
-    """Halt, always: the motor first, then the commit. Only a new op id within the window is entered."""
+    """Halt, always: the motor first, then the commit. Only a new op id within the window is entered.
+
+    Nothing is asked but the role: not even the gate of states.
+    """
     if command.origin.role not in THERAPY_ROLES:
         return Refusal(Reason.ROLE)
     firmware.flow.set_base_rate(0)
     firmware.flow.end_bolus()
-    firmware.leases.clear()
+    firmware.void_prepared()
     record = firmware.record
     if record.run_state is RunState.FAILED:
         return Refusal(Reason.MEMORY_FAILURE)
@@ -153,7 +156,8 @@ def _halt(firmware: Firmware, command: Stop, entry: LedgerEntry | None) -> Targe
     firmware.commit(
         *drafts,
         run_state=RunState.STOPPED,
-        stop_reason=StopReason.COMMANDED if record.run_state is RunState.RUNNING else record.stop_reason,
+        # Of an empty reservoir a command says nothing new; any other stop is from now on one that only START ends.
+        stop_reason=record.stop_reason if record.stop_reason is StopReason.EMPTY_RESERVOIR else StopReason.COMMANDED,
         therapy_rev=record.therapy_rev + 1,
         bolus=None,
         ledger=ledger.enter(entry) if entry else ledger,
@@ -167,16 +171,11 @@ def start(firmware: Firmware, command: Start) -> OpOutcome | Refusal:
     if reply is not None:
         return reply
     record = firmware.record
-    if record.run_state is RunState.RUNNING:
-        return Refusal(Reason.ALREADY_IN_STATE)
-    empty = active(firmware, AlarmType.EMPTY_RESERVOIR)
-    if empty is not None:
-        return Refusal(Reason.ALARM_BLOCKS, element=empty.type, detail=empty.instance)
     entry = new_entry(firmware, command, OpKind.START, OpState.DONE)
     detail = {
         "role": command.origin.role,
         "host_id": command.origin.host_id,
-        "rate_nl_per_day": record.rate_nl_per_day,
+        "rate_nl_per_day": record.program.flow_nl_per_day(firmware.profile),
     }
     firmware.commit(
         LogDraft(LogType.THERAPY_STARTED, command.op_id, detail),
@@ -185,5 +184,5 @@ def start(firmware: Firmware, command: Start) -> OpOutcome | Refusal:
         therapy_rev=record.therapy_rev + 1,
         ledger=record.ledger.enter(entry),
     )
-    firmware.flow.set_base_rate(record.rate_nl_per_day)
+    firmware.follow_program()
     return outcome_of(entry)

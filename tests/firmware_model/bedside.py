@@ -1,14 +1,19 @@
 """A clinician at a pump: commands with the right op id and revision, unless a test says otherwise."""
 
 import hashlib
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from firmware_model import commands
-from firmware_model.commands import OpOutcome, Origin, PreparedBolus, Refusal, Reply
-from firmware_model.firmware.codes import BolusKind, Role
+from firmware_model.commands import OpOutcome, Origin, PreparedBolus, ProgramValidated, Reason, Refusal, Reply
+from firmware_model.firmware.codes import Block, BolusKind, PumpState, Role
 from firmware_model.firmware.event_log import LogRecord
+from firmware_model.firmware.program import Program
 from firmware_model.memory import CutMode
 from firmware_model.profile import Profile
 from firmware_model.pump import PowerCut, PowerRestored, Pump, PumpEvent, Recorded
+from protocol.access import access_of
+from tests.firmware_model.drug_programs import wire_blocks
 from tests.firmware_model.pump_profiles import LONG_LOG
 
 SECOND = 1_000_000
@@ -17,6 +22,14 @@ SERIAL = 0x00C0FFEE
 
 def fingerprint_of(*content: object) -> bytes:
     return hashlib.sha256(repr(content).encode()).digest()[:8]
+
+
+def gate_of(operation: str) -> Mapping[PumpState, Reason | None]:
+    """The operation's row of the table of access in the model's words, which have the names of the wire's."""
+    row = access_of(operation).in_state
+    return MappingProxyType(
+        {PumpState[state.name]: None if code is None else Reason[code.name] for state, code in row.items()}
+    )
 
 
 class Bedside:
@@ -46,15 +59,17 @@ class Bedside:
     def op_high(self, role: Role = Role.CLINICIAN) -> int:
         return self.pump.firmware.record.ledger.of(role).op_high
 
-    def origin(self, role: Role = Role.CLINICIAN, host: int = 7, session: int = 1) -> Origin:
-        return Origin(role, host, session)
+    def origin(self, role: Role = Role.CLINICIAN, host: int = 7, session: int = 1, *, operation: str = "") -> Origin:
+        """Without an operation it is one that the table of access does not know, and so admits in no state."""
+        return Origin(role, host, session, gate_of(operation))
 
     def stop(
         self, op_id: int | None = None, *, role: Role = Role.CLINICIAN, host: int = 7, rev: int = 0
     ) -> Reply | None:
         op_id = self.op_high(role) + 1 if op_id is None else op_id
         mark = fingerprint_of("stop", op_id)
-        return self.ask(commands.Stop(origin=self.origin(role, host), op_id=op_id, therapy_rev=rev, fingerprint=mark))
+        origin = self.origin(role, host, operation="STOP")
+        return self.ask(commands.Stop(origin=origin, op_id=op_id, therapy_rev=rev, fingerprint=mark))
 
     def start(
         self, op_id: int | None = None, *, role: Role = Role.CLINICIAN, host: int = 7, rev: int | None = None
@@ -62,7 +77,7 @@ class Bedside:
         op_id = self.op_high(role) + 1 if op_id is None else op_id
         return self.ask(
             commands.Start(
-                origin=self.origin(role, host),
+                origin=self.origin(role, host, operation="START"),
                 op_id=op_id,
                 therapy_rev=self.therapy_rev() if rev is None else rev,
                 fingerprint=fingerprint_of("start", op_id),
@@ -80,7 +95,10 @@ class Bedside:
     ) -> Reply | None:
         return self.ask(
             commands.PrepareBolus(
-                origin=self.origin(role, session=session), kind=kind, volume_nl=volume_nl, duration_s=duration_s
+                origin=self.origin(role, session=session, operation="BOLUS_PREPARE"),
+                kind=kind,
+                volume_nl=volume_nl,
+                duration_s=duration_s,
             )
         )
 
@@ -99,7 +117,7 @@ class Bedside:
         op_id = self.op_high(role) + 1 if op_id is None else op_id
         return self.ask(
             commands.ExecuteBolus(
-                origin=self.origin(role, host, session),
+                origin=self.origin(role, host, session, operation="BOLUS_EXECUTE"),
                 op_id=op_id,
                 therapy_rev=self.therapy_rev() if rev is None else rev,
                 fingerprint=fingerprint_of("execute", bolus_id, volume_nl, duration_s, op_id),
@@ -113,7 +131,7 @@ class Bedside:
         op_id = self.op_high(role) + 1 if op_id is None else op_id
         return self.ask(
             commands.CancelBolus(
-                origin=self.origin(role),
+                origin=self.origin(role, operation="BOLUS_CANCEL"),
                 op_id=op_id,
                 therapy_rev=0,
                 fingerprint=fingerprint_of("cancel", bolus_id, op_id),
@@ -122,7 +140,7 @@ class Bedside:
         )
 
     def acknowledge(self, instance: int) -> Reply | None:
-        return self.ask(commands.AcknowledgeAlarm(self.origin(), instance))
+        return self.ask(commands.AcknowledgeAlarm(self.origin(operation="ALARM_ACK"), instance))
 
     def prepared(self, volume_nl: int, duration_s: int, *, role: Role = Role.CLINICIAN) -> PreparedBolus:
         reply = self.prepare(volume_nl, duration_s, role=role)
@@ -135,6 +153,85 @@ class Bedside:
         """Prepare and execute, both granted."""
         lease = self.prepared(volume_nl, duration_s, role=role)
         return granted(self.execute(lease.bolus_id, lease.volume_nl, lease.duration_s, op_id, role=role))
+
+    def begin(self, session: int = 1, *, role: Role = Role.CLINICIAN) -> Reply | None:
+        return self.ask(commands.BeginProgram(self.origin(role, session=session, operation="PROGRAM_BEGIN")))
+
+    def write(self, stage_id: int, block: Block, offset: int, data: bytes, session: int = 1) -> Reply | None:
+        origin = self.origin(session=session, operation="PROGRAM_WRITE")
+        return self.ask(commands.WriteProgram(origin, stage_id, block, offset, data))
+
+    def validate(self, stage_id: int, session: int = 1) -> Reply | None:
+        origin = self.origin(session=session, operation="PROGRAM_VALIDATE")
+        return self.ask(commands.ValidateProgram(origin, stage_id))
+
+    def read_stage(
+        self, stage_id: int, block: Block = Block.IMAGE, offset: int = 0, length: int = 192, session: int = 1
+    ) -> Reply | None:
+        origin = self.origin(session=session, operation="STAGE_READ")
+        return self.ask(commands.ReadStage(origin, stage_id, block, offset, length))
+
+    def commit(
+        self,
+        stage_id: int,
+        crc32: int,
+        op_id: int | None = None,
+        *,
+        role: Role = Role.CLINICIAN,
+        host: int = 7,
+        session: int = 1,
+        rev: int | None = None,
+    ) -> Reply | None:
+        op_id = self.op_high(role) + 1 if op_id is None else op_id
+        return self.ask(
+            commands.CommitProgram(
+                origin=self.origin(role, host, session, operation="PROGRAM_COMMIT"),
+                op_id=op_id,
+                therapy_rev=self.therapy_rev() if rev is None else rev,
+                fingerprint=fingerprint_of("commit", stage_id, crc32, op_id),
+                stage_id=stage_id,
+                crc32=crc32,
+            )
+        )
+
+    def abort(self, stage_id: int, session: int = 1) -> Reply | None:
+        return self.ask(commands.AbortProgram(self.origin(session=session, operation="PROGRAM_ABORT"), stage_id))
+
+    def read_program(self, block: Block = Block.IMAGE, offset: int = 0, length: int = 192) -> Reply | None:
+        origin = self.origin(Role.READER, operation="THERAPY_READ")
+        return self.ask(commands.ReadProgram(origin, block, offset, length))
+
+    def staged(self, program: Program, session: int = 1) -> int:
+        """A program, written whole; the number of its stage."""
+        reply = self.begin(session)
+        assert isinstance(reply, commands.StageBegun), reply
+        for block, content in wire_blocks(program).items():
+            written = self.write(reply.stage_id, block, 0, content, session)
+            assert written == commands.BlockWritten(len(content))
+        return reply.stage_id
+
+    def validated(self, program: Program, session: int = 1) -> tuple[int, ProgramValidated]:
+        """A program that is staged and admitted."""
+        stage_id = self.staged(program, session)
+        reply = self.validate(stage_id, session)
+        assert isinstance(reply, ProgramValidated), reply
+        return stage_id, reply
+
+    def program(self, program: Program, op_id: int | None = None) -> Reply | None:
+        """The whole transaction: what VALIDATE or COMMIT said; None without power."""
+        if not self.pump.powered:
+            return None
+        stage_id = self.staged(program)
+        reply = self.validate(stage_id)
+        if not isinstance(reply, ProgramValidated):
+            return reply
+        return self.commit(stage_id, reply.crc32, op_id)
+
+    def active_image(self) -> bytes:
+        """The active program, as anyone may read it."""
+        reply = self.read_program()
+        assert isinstance(reply, commands.ProgramPart), reply
+        return reply.data
 
     def query(self, op_id: int, role: Role = Role.CLINICIAN) -> commands.OpAnswer:
         reply = self.ask(commands.QueryOp(role, op_id))

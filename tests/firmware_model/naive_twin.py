@@ -1,18 +1,21 @@
 """A pump told the plain way: one motor step after the other, each at the instant that its definition gives.
 
-The k-th base step falls where the volume that has flowed at the programmed rate reaches k steps, the k-th of a bolus of
-N steps over D microseconds at ceil(k * D / N) after its start. At one instant: base steps, bolus steps, the end of the
-bolus, low reservoir, empty reservoir, the end of a lease, and then whoever stands at the bedside.
+The k-th base step falls where the volume that has flowed at the programmed rates reaches k steps, the k-th of a bolus
+of N steps over D microseconds at ceil(k * D / N) after its start. At one instant: base steps, bolus steps, the end of
+the bolus, low reservoir, empty reservoir, the end of a lease, and then whoever stands at the bedside.
 
 Nothing here knows how the model computes; it shares its words and its profile only.
 """
 
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil
 
-from firmware_model.firmware.codes import AlarmType, BolusEnd, StopReason
+from firmware_model.firmware.codes import AlarmType, BolusEnd, Mode, StopReason
+from firmware_model.firmware.program import Program
 from firmware_model.profile import Profile
+from tests.firmware_model.drug_programs import new_program, wire_image
 
 DAY_US = 86_400_000_000
 SECOND_US = 1_000_000
@@ -48,9 +51,12 @@ class NaiveTwin:
         self.profile = profile
         self.step_nl = profile.motor.step_volume_nl
         self.now = 0
+        self.program = new_program(profile)
         self.running = True
-        self.resumed_at = 0
-        self.ran_before_us = 0
+        self.stopped_by = StopReason.NONE
+        # What the base rate had brought at an instant, and what it brings since then.
+        self.flowed_nl, self.flowed_at = Fraction(0), 0
+        self.flow_nl_per_day = profile.therapy.rate_nl_per_day
         self.base_steps = 0
         self.bolus_steps_ever = 0
         self.bolus: TwinBolus | None = None
@@ -78,7 +84,7 @@ class NaiveTwin:
         self._settle()
         while (instant := self._next_instant()) is not None and instant <= now:
             self.now = instant
-            while self.running and self._next_base_step_at() == instant:
+            while self._next_base_step_at() == instant:
                 self.base_steps += 1
                 self.stepped_at.append(instant)
             while self.bolus and self.bolus.done < self.bolus.steps and self.bolus.next_step_at() == instant:
@@ -90,9 +96,9 @@ class NaiveTwin:
 
     def stop(self) -> str:
         self.op_high += 1
-        if self.running:
-            self.ran_before_us += self.now - self.resumed_at
-        self.running, self.lease = False, None
+        empty = self.stopped_by is StopReason.EMPTY_RESERVOIR
+        self._run(False, self.stopped_by if empty else StopReason.COMMANDED)
+        self.lease = None
         bolus_id, given = self._given()
         self._tell("THERAPY_STOPPED", reason=StopReason.COMMANDED, bolus_id=bolus_id, delivered_max_nl=given)
         self._end_bolus(BolusEnd.STOPPED)
@@ -103,9 +109,31 @@ class NaiveTwin:
             return "ALREADY_IN_STATE"
         if AlarmType.EMPTY_RESERVOIR in self.alarms:
             return "ALARM_BLOCKS"
+        if self.program.mode is Mode.STOPPED:
+            return "CONDITIONS"
         self.op_high += 1
-        self.running, self.resumed_at = True, self.now
-        self._tell("THERAPY_STARTED", rate_nl_per_day=self.profile.therapy.rate_nl_per_day)
+        self._run(True, StopReason.NONE)
+        self._tell("THERAPY_STARTED", rate_nl_per_day=self._programmed_nl_per_day())
+        return ""
+
+    def change_program(self, program: Program) -> str:
+        """Staged, validated and committed at once."""
+        refusal = self._check_program(program)
+        if refusal:
+            return refusal
+        if self.bolus:
+            return "BOLUS_RUNNING"
+        self.op_high += 1
+        self.lease = None
+        quantum = self.profile.therapy.rate_quantum_nl_per_day
+        rate = program.rate_nl_per_day // quantum * quantum if program.mode is Mode.SIMPLE_CONTINUOUS else 0
+        self.program = replace(program, rate_nl_per_day=rate)
+        if self.running or self.stopped_by is StopReason.PROGRAMMED:
+            runs = program.mode is not Mode.STOPPED
+            self._run(runs, StopReason.NONE if runs else StopReason.PROGRAMMED)
+        rate = self._programmed_nl_per_day()
+        crc32 = zlib.crc32(wire_image(self.program))
+        self._tell("PROGRAM_CHANGED", crc32=crc32, mode=program.mode, rate_nl_per_day=rate)
         return ""
 
     def prepare(self, volume_nl: int, duration_s: int) -> str:
@@ -148,15 +176,27 @@ class NaiveTwin:
         self._end_bolus(BolusEnd.CANCELLED)
         return ""
 
-    def _next_base_step_at(self) -> int:
-        volume_nl = (self.base_steps + 1) * self.step_nl
-        running_us = ceil(Fraction(volume_nl * DAY_US, self.profile.therapy.rate_nl_per_day))
-        return self.resumed_at + running_us - self.ran_before_us
+    def _run(self, running: bool, stopped_by: StopReason) -> None:
+        """The base rate is another from now on; a fraction of a step stays."""
+        self.flowed_nl += Fraction(self.flow_nl_per_day * (self.now - self.flowed_at), DAY_US)
+        self.flowed_at = self.now
+        self.running, self.stopped_by = running, stopped_by
+        self.flow_nl_per_day = self._programmed_nl_per_day() if running else 0
+
+    def _programmed_nl_per_day(self) -> int:
+        least = self.profile.therapy.rate_min_nl_per_day
+        flows = {Mode.STOPPED: 0, Mode.MINIMUM_RATE: least, Mode.SIMPLE_CONTINUOUS: self.program.rate_nl_per_day}
+        return flows[self.program.mode]
+
+    def _next_base_step_at(self) -> int | None:
+        if not self.flow_nl_per_day:
+            return None
+        missing_nl = (self.base_steps + 1) * self.step_nl - self.flowed_nl
+        return self.flowed_at + ceil(missing_nl * DAY_US / self.flow_nl_per_day)
 
     def _next_instant(self) -> int | None:
-        instants = []
-        if self.running:
-            instants.append(self._next_base_step_at())
+        base_step_at = self._next_base_step_at()
+        instants = [] if base_step_at is None else [base_step_at]
         if self.bolus:
             instants.append(self.bolus.next_step_at())
         if self.lease:
@@ -168,15 +208,14 @@ class NaiveTwin:
         levels = self.profile.reservoir
         if self.bolus and self.bolus.done == self.bolus.steps:
             self._end_bolus(BolusEnd.COMPLETE)
-        if self.reservoir_nl <= levels.low_nl and AlarmType.LOW_RESERVOIR not in self.alarms:
+        if self.reservoir_nl <= self.program.low_reservoir_nl and AlarmType.LOW_RESERVOIR not in self.alarms:
             self._raise(AlarmType.LOW_RESERVOIR, priority=1)
         if self.reservoir_nl <= levels.empty_nl and AlarmType.EMPTY_RESERVOIR not in self.alarms:
             self._raise(AlarmType.EMPTY_RESERVOIR, priority=2)
             bolus_id, given = self._given()
             if self.running:
-                self.ran_before_us += self.now - self.resumed_at
-                self.running = False
                 reason = StopReason.EMPTY_RESERVOIR
+                self._run(False, reason)
                 self._tell("THERAPY_STOPPED", reason=reason, bolus_id=bolus_id, delivered_max_nl=given)
             self._end_bolus(BolusEnd.EMPTY)
             self.lease = None
@@ -213,11 +252,35 @@ class NaiveTwin:
         fastest_s = ceil(Fraction(volume_nl * 86_400, limits.rate_max_nl_per_day))
         if volume_nl < limits.volume_min_nl:
             return "BELOW_MINIMUM"
-        if volume_nl > limits.volume_max_nl or duration_s > limits.duration_max_s:
+        if (
+            volume_nl > min(limits.volume_max_nl, self.program.bolus_volume_max_nl)
+            or duration_s > limits.duration_max_s
+        ):
             return "ABOVE_MAXIMUM"
         if duration_s < max(limits.duration_min_s, fastest_s):
             return "BELOW_MINIMUM"
         return "RESERVOIR" if volume_nl > self.available_nl else ""
+
+    def _check_program(self, program: Program) -> str:
+        therapy, bolus, reservoir = self.profile.therapy, self.profile.bolus, self.profile.reservoir
+        ranges = [
+            *((drug.concentration_ng_per_ml, 1, therapy.concentration_max_ng_per_ml) for drug in program.drugs),
+            (program.rate_max_nl_per_day, therapy.rate_min_nl_per_day, therapy.rate_max_nl_per_day),
+            (program.bolus_volume_max_nl, bolus.volume_min_nl, bolus.volume_max_nl),
+        ]
+        if program.mode is Mode.SIMPLE_CONTINUOUS:
+            highest = min(program.rate_max_nl_per_day, therapy.rate_max_nl_per_day)
+            rounded = program.rate_nl_per_day - program.rate_nl_per_day % therapy.rate_quantum_nl_per_day
+            # A rate may be both, where a profile leaves none; then it is too low.
+            ranges.append((rounded, therapy.rate_min_nl_per_day, rounded))
+            ranges.append((program.rate_nl_per_day, 0, highest))
+        ranges.append((program.low_reservoir_nl, reservoir.empty_nl, reservoir.capacity_nl))
+        for value, lowest, highest in ranges:
+            if value < lowest:
+                return "BELOW_MINIMUM"
+            if value > highest:
+                return "ABOVE_MAXIMUM"
+        return ""
 
     def _tell(self, word: str, **detail: int) -> None:
         self.happened.append((self.now, word, detail))

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from firmware_model.commands import Refusal, Reply
+from firmware_model.firmware.codes import Mode
+from firmware_model.firmware.program import Program
 from tests.firmware_model.bedside import SECOND, Bedside
+from tests.firmware_model.drug_programs import new_program, programs_near
+from tests.firmware_model.pump_profiles import LONG_LOG
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,7 @@ class Act:
     what: str
     volume_nl: int = 0
     duration_s: int = 0
+    program: Program | None = None
 
 
 LEASE = 30 * SECOND
@@ -37,8 +42,24 @@ _bolus = st.builds(
     st.one_of(st.just(0), st.integers(0, LEASE + 1)),
 )
 
+_rates = st.one_of(st.sampled_from([8_640_000, 7_777_777, 24_000_000]), st.integers(1, 24_000_000))
+_levels = st.one_of(st.just(120_000), st.integers(50_000, 300_000))
+_programs = st.one_of(
+    st.builds(lambda mode, rate: new_program(mode=mode, rate_nl_per_day=rate), st.sampled_from(Mode), _rates),
+    st.builds(
+        lambda rate, low_nl, bolus_nl: new_program(
+            rate_nl_per_day=rate, low_reservoir_nl=low_nl, bolus_volume_max_nl=bolus_nl
+        ),
+        _rates,
+        _levels,
+        st.one_of(st.just(200_000), st.integers(1_000, 200_000)),
+    ),
+    programs_near(LONG_LOG),
+)
+_program = st.builds(lambda after_us, program: Act(after_us, "program", program=program), _waits, _programs)
+
 _pause = st.builds(lambda before_us, pause_us: [Act(before_us, "stop"), Act(pause_us, "start")], _waits, _waits)
-_one = _plain.map(lambda act: [act])
+_one = st.one_of(_plain, _program).map(lambda act: [act])
 
 programmes = st.lists(
     st.one_of(_one, _prepare.map(lambda act: [act]), _bolus, _bolus, _pause), min_size=2, max_size=12
@@ -79,6 +100,9 @@ class Hand:
                 return bedside.execute(*self.last)
             case "cancel":
                 return bedside.cancel(self.last[0])
+            case "program":
+                assert act.program is not None
+                return bedside.program(act.program)
             case "cut":
                 bedside.cut_power()
             case "restore":

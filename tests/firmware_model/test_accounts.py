@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_model.commands import Alarm, OpOutcome, Reason, Refusal
-from firmware_model.firmware.codes import AlarmState, AlarmType, BolusEnd, RunState, StopReason
+from firmware_model.firmware.codes import AlarmState, AlarmType, BolusEnd, Mode, RunState, StopReason
 from firmware_model.pump import PowerCut, PowerRestored, Recorded
 from tests.firmware_model.bedside import SECOND, Bedside, granted, refused
 from tests.firmware_model.programmes import Act, Hand, programmes, programmes_with_cuts
@@ -66,7 +66,7 @@ def test_elapsed_time_and_records_never_go_back(programme: list[Act]) -> None:
         assert newer.elapsed_s >= older.elapsed_s
 
 
-RAISING = {"THERAPY_STARTED", "THERAPY_STOPPED", "BOLUS_STARTED", "BOLUS_CANCELLED", "BOOT"}
+RAISING = {"THERAPY_STARTED", "THERAPY_STOPPED", "BOLUS_STARTED", "BOLUS_CANCELLED", "PROGRAM_CHANGED", "BOOT"}
 
 
 def raises(event: object) -> bool:
@@ -93,6 +93,35 @@ def test_the_revision_rises_with_every_change_of_therapy_and_with_nothing_else(p
         if bedside.pump.powered:
             rev += sum(raises(event) for event in bedside.events())
             assert bedside.therapy_rev() == rev
+
+
+@settings(max_examples=60, deadline=None)
+@given(programmes_with_cuts)
+def test_what_flows_is_what_the_program_and_the_run_state_say(programme: list[Act]) -> None:
+    """And a program that delivers nothing is the one reason for which only another program helps."""
+    bedside = Bedside(LONG_LOG)
+    hand = Hand(bedside)
+    for act in programme:
+        bedside.pump.advance(bedside.now + act.after_us)
+        hand.do(act)
+        if not bedside.pump.powered:
+            continue
+        status, program = bedside.status(), bedside.pump.firmware.record.program
+        runs = status.run_state is RunState.RUNNING
+        assert runs == (status.stop_reason is StopReason.NONE)
+        assert not runs or program.mode is not Mode.STOPPED
+        assert status.stop_reason is not StopReason.PROGRAMMED or program.mode is Mode.STOPPED
+        assert status.base_rate_nl_per_day == (status.programmed_rate_nl_per_day if runs else 0)
+        assert bedside.pump.firmware.flow.base.gain == status.base_rate_nl_per_day
+        match program.mode:
+            case Mode.STOPPED:
+                assert status.programmed_rate_nl_per_day == 0
+            case Mode.MINIMUM_RATE:
+                assert status.programmed_rate_nl_per_day == 1
+            case Mode.SIMPLE_CONTINUOUS:
+                assert status.programmed_rate_nl_per_day == program.rate_nl_per_day > 0
+        empty = any(alarm.type == AlarmType.EMPTY_RESERVOIR for alarm in bedside.alarms())
+        assert not (runs and empty), "an empty reservoir has nothing to give"
 
 
 def test_reads_alarms_acknowledgements_preparing_and_refusals_leave_the_revision_alone() -> None:

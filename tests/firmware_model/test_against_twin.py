@@ -38,21 +38,27 @@ def do_to_twin(twin: NaiveTwin, act: Act, bolus_id: int) -> str:
             return twin.execute(bolus_id)
         case "cancel":
             return twin.cancel(bolus_id)
+        case "program":
+            assert act.program is not None
+            return twin.change_program(act.program)
     return ""
 
 
 def small_pumps() -> st.SearchStrategy[Profile]:
     """Small pumps whose steps do not fall on round instants, with levels that lie close or together or above."""
 
-    def build(step_nl: int, rate: int, initial: int, low: int, empty: int) -> Profile:
+    def build(step_nl: int, rate: int, least: int, quantum: int, initial: int, low: int, empty: int) -> Profile:
         profile = changed(LONG_LOG, "motor", step_volume_nl=step_nl)
-        profile = changed(profile, "therapy", rate_nl_per_day=rate)
+        profile = changed(profile, "therapy", rate_nl_per_day=rate, rate_min_nl_per_day=least)
+        profile = changed(profile, "therapy", rate_quantum_nl_per_day=quantum)
         return changed(profile, "reservoir", initial_volume_nl=initial, low_nl=low, empty_nl=min(empty, low))
 
     odd = st.builds(
         build,
         st.sampled_from([997, 1_000, 1_001, 2_500]),
         st.sampled_from([8_640_000, 7_777_777, 30_000_001, 1]),
+        st.sampled_from([1, 1_234_567]),
+        st.sampled_from([1, 1_000, 999_999]),
         st.integers(0, 300_000).map(lambda used: 300_000 - used),
         st.integers(0, 200_000),
         st.integers(0, 200_000),

@@ -10,6 +10,7 @@ from firmware_model.profile import SECTIONS, Profile, ProfileError, parse_profil
 from tests.firmware_model.pump_profiles import parsed, shipped, shipped_text
 
 SECTION_NAMES = "device, motor, reservoir, therapy, bolus, memory, log, clock, cell"
+FIXED_BY_THE_PROTOCOL = {"drugs_max"}
 
 
 def keys() -> list[str]:
@@ -34,6 +35,8 @@ def test_the_shipped_profiles_differ_in_every_limit_and_quantum() -> None:
     """A number that is built into a programmer is wrong for one of them."""
     small, large = identity.caps(load_profile("reference-20")), identity.caps(load_profile("reference-40"))
     for field in fields(small):
+        if field.name in FIXED_BY_THE_PROTOCOL:
+            continue
         assert getattr(small, field.name) != getattr(large, field.name), field.name
 
 

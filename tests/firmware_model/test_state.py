@@ -79,8 +79,8 @@ def test_the_encoding_is_what_is_written_down() -> None:
         b"D\0\0\0\x04PairS\0\0\0\x00I\0\0\0\x02\xff\x80"
     )
     assert canonical(value) == by_hand
-    assert digest(value) == hashlib.sha256(b"\0\0\0\x01" + by_hand).hexdigest()
-    assert MODEL_VERSION == 1
+    assert digest(value) == hashlib.sha256(b"\0\0\0\x02" + by_hand).hexdigest()
+    assert MODEL_VERSION == 2
 
 
 @pytest.mark.parametrize(

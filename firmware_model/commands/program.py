@@ -1,0 +1,121 @@
+"""Commands of the programming transaction, and what they answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from firmware_model.commands.origin import Origin, TherapyCommand
+from firmware_model.firmware.codes import Block, Mode, ProgramWarning
+
+
+@dataclass(frozen=True, slots=True)
+class BeginProgram:
+    """A new, empty stage for this session; an older one of it is void."""
+
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class WriteProgram:
+    """The next bytes of a block. `offset` is how many have been written before; 0 begins the block anew."""
+
+    origin: Origin
+    stage_id: int
+    block: Block
+    offset: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ValidateProgram:
+    """Check and quantise what is staged."""
+
+    origin: Origin
+    stage_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadStage:
+    """Bytes of the validated stage."""
+
+    origin: Origin
+    stage_id: int
+    block: Block
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitProgram(TherapyCommand):
+    """Make the validated stage the active program; `crc32` is that of the image that was validated."""
+
+    stage_id: int
+    crc32: int
+
+
+@dataclass(frozen=True, slots=True)
+class AbortProgram:
+    """Give a stage up."""
+
+    origin: Origin
+    stage_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadProgram:
+    """Bytes of the active program."""
+
+    origin: Origin
+    block: Block
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageBegun:
+    """The number of the new stage."""
+
+    stage_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlockWritten:
+    """How many bytes of the block have been written now."""
+
+    written: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramValidated:
+    """What would really run. `low_reservoir_in_s` and its date are None when the level is never reached."""
+
+    crc32: int
+    image_size: int
+    mode: Mode
+    rate_nl_per_day: int
+    steps_per_day: int
+    low_reservoir_in_s: int | None
+    low_reservoir_unix_s: int | None
+    warnings: ProgramWarning
+
+
+@dataclass(frozen=True, slots=True)
+class StagePart:
+    """Bytes of a staged block, and the block's whole size."""
+
+    block_size: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramPart:
+    """Bytes of a block of the active program, the block's whole size, and the CRC-32 of the active image."""
+
+    crc32: int
+    block_size: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramAborted:
+    """The stage is gone."""
