@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
+import time
 from importlib import resources
 from pathlib import Path
 
 from emulator.device import Device
+from emulator.inputs import RaiseSessionCounter
 from emulator.vpump_wire import VpumpWire
 from firmware_model.profile import Profile, ProfileError, parse_profile
 from firmware_model.pump import Pump
+from protocol.keys import RoleKeys
 
 DEFAULT_SERIAL_NUMBER = 0x00C0FFEE
 """The serial number of a pump with seed 0."""
 MOST_PROFILE_BYTES = 262_144
+RANDOM_FLOOR_BITS = 30
 
 
 def serial_number_for(seed: int) -> int:
@@ -42,11 +47,34 @@ def load_profile(name_or_file: str) -> Profile:
     return parse_profile(path.stem, _file_text(path), shipped_text)
 
 
-def build_device(profile: str, seed: int, serial_number: int, *, insecure: bool = True) -> Device:
-    """A new pump of a profile, at its first power-up, behind our protocol. Raises ProfileError."""
+def build_device(
+    profile: str,
+    seed: int,
+    serial_number: int,
+    *,
+    insecure: bool,
+    session_floor: int,
+    keys: RoleKeys | None = None,
+) -> Device:
+    """A new pump of a profile, at its first power-up, behind our protocol. Raises ProfileError.
+
+    keys           its keys; None for the published test keys
+    session_floor  its sessions are numbered from above it: `fresh_session_floor()`, or a fixed one where nobody can
+                   have recorded an earlier session
+    """
     loaded = load_profile(profile)
     pump = Pump(loaded, serial_number, seed)
-    return Device(pump, VpumpWire(loaded, serial_number, insecure=insecure))
+    device = Device(pump, VpumpWire(loaded, serial_number, insecure=insecure, keys=keys))
+    device.control(RaiseSessionCounter(session_floor), device.now_us)
+    return device
+
+
+def fresh_session_floor() -> int:
+    """A number that no pump of this serial number has had before: a challenge that came twice could be replayed.
+
+    It rises with the wall clock, second by second, and is random below, should the clock have been set back.
+    """
+    return int(time.time()) << RANDOM_FLOOR_BITS | secrets.randbits(RANDOM_FLOOR_BITS)
 
 
 def shipped_text(name: str) -> str | None:

@@ -30,6 +30,8 @@ from emulator.inputs import (
     Input,
     Line,
     LineChange,
+    RaiseSessionCounter,
+    ReplaceKeys,
     RestorePower,
 )
 from emulator.wire import Direction, FrameCutter, WireFrame, WireProtocol
@@ -236,6 +238,12 @@ class Device:
                 self._emit(events.FaultArmed, fault=f"power cut {mode.value} write {at_write}")
             case RestorePower():
                 self.pump.restore_power(now)
+            case ReplaceKeys(keys):
+                self.wire.replace_keys(keys)
+                self._emit(events.KeysReplaced, roles=", ".join(keys))
+                self._serve(now)
+            case RaiseSessionCounter(floor):
+                self.pump.raise_session_counter(floor, now)
 
     def _drain(self) -> None:
         """Take what pump and wire have made of the last happening, until both are silent."""
@@ -257,6 +265,9 @@ class Device:
                 port=changed.port,
                 change="opened" if changed.opened else "ended",
                 reason=changed.reason,
+                session_id=changed.session_id,
+                role=changed.role,
+                host_id=changed.host_id,
             )
             if not changed.opened:
                 self.pump.end_session(changed.session, self.now_us)

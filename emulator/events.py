@@ -58,7 +58,15 @@ class SessionChanged(_Happening):
     kind: ClassVar[str] = "session"
     port: int = field(metadata=_meaning("index of the port"))
     change: str = field(metadata=_meaning("opened or ended"))
-    reason: str = field(metadata=_meaning("why it ended: line, silence, displaced, power; empty when it opened"))
+    reason: str = field(
+        metadata=_meaning(
+            "why it ended: line, silence, displaced, power, closed, replaced, takeover, tags, counter or keys; "
+            "empty when it opened"
+        )
+    )
+    session_id: int = field(default=0, metadata=_meaning("the session id of its frames; 0 when nobody asks for keys"))
+    role: str = field(default="", metadata=_meaning("reader, patient or clinician"))
+    host_id: int = field(default=0, metadata=_meaning("the host's own number; 0 when nobody asks for keys"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +77,7 @@ class FrameSeen(_Happening):
     port: int = field(metadata=_meaning("index of the port"))
     direction: str = field(metadata=_meaning("request (to the pump) or answer (from it)"))
     name: str = field(metadata=_meaning("name of the operation, as faults name it"))
-    effect: str = field(metadata=_meaning("what it is about: link, read, therapy, alarm; empty when unknown"))
+    effect: str = field(metadata=_meaning("what it is about: link, read, stage, therapy, alarm; empty when unknown"))
     summary: str | LazyText = field(metadata=_meaning("its fields, for people"))
     raw: bytes = field(metadata=_meaning("the bytes on the wire"))
 
@@ -131,6 +139,14 @@ class Logged(_Happening):
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeysReplaced(_Happening):
+    """The tester gave the pump other keys."""
+
+    kind: ClassVar[str] = "keys"
+    roles: str = field(metadata=_meaning("whose keys were given; empty when they are the published test keys"))
+
+
 Event = (
     LineChanged
     | SessionChanged
@@ -140,6 +156,7 @@ Event = (
     | FaultArmed
     | FaultsCleared
     | PowerChanged
+    | KeysReplaced
     | Logged
 )
 

@@ -9,17 +9,27 @@ from firmware_model import MODEL_VERSION
 from firmware_model.commands import IdentityAnswer
 from firmware_model.profile import Profile
 from protocol.frame import MAJOR, MAX_PAYLOAD, MINOR
+from protocol.keys import RoleKeys, test_keys
 from protocol.messages import codes as wire
 from protocol.messages import link, read
+from protocol.messages.program import DRUGS_MAX
 
 NAME_LENGTH: Final = 16
 CAPABILITIES: Final = (
-    wire.Capability.SINGLE_BOLUS | wire.Capability.ALARMS | wire.Capability.EVENT_LOG | wire.Capability.OP_LEDGER
+    wire.Capability.SINGLE_BOLUS
+    | wire.Capability.ALARMS
+    | wire.Capability.EVENT_LOG
+    | wire.Capability.OP_LEDGER
+    | wire.Capability.SESSIONS
+    | wire.Capability.PROGRAMS
 )
 
 
-def hello(profile: Profile, serial_number: int, *, insecure: bool) -> link.HelloAnswer:
-    """Who the pump is and what it can do."""
+def hello(profile: Profile, serial_number: int, *, insecure: bool, test_keys: bool) -> link.HelloAnswer:
+    """Who the pump is and what it can do; `test_keys`: its keys are published."""
+    marks = wire.Marks.EMULATOR
+    marks |= wire.Marks.TEST_KEYS if test_keys else wire.Marks(0)
+    marks |= wire.Marks.INSECURE if insecure else wire.Marks(0)
     return link.HelloAnswer(
         major=MAJOR,
         minor=MINOR,
@@ -28,8 +38,14 @@ def hello(profile: Profile, serial_number: int, *, insecure: bool) -> link.Hello
         serial_number=serial_number,
         firmware_hash=firmware_hash(profile),
         max_payload=MAX_PAYLOAD,
-        marks=wire.Marks.EMULATOR | (wire.Marks.INSECURE if insecure else wire.Marks(0)),
+        marks=marks,
     )
+
+
+def are_published(serial_number: int, role_keys: RoleKeys) -> bool:
+    """Whether any of a pump's keys is one that everybody can work out."""
+    published = test_keys(serial_number)
+    return any(role_keys.get(role) == published.get(role) for role in wire.Role)
 
 
 def ident(outcome: IdentityAnswer) -> read.IdentAnswer:
@@ -65,6 +81,8 @@ def caps(profile: Profile) -> link.CapsAnswer:
         journal_interval_nl=profile.motor.journal_interval_steps * step_nl,
         log_capacity=(profile.log.pages - 1) * profile.log.records_per_page,
         alarm_capacity=profile.memory.alarm_capacity,
+        drugs_max=DRUGS_MAX,
+        concentration_max_ng_per_ml=profile.therapy.concentration_max_ng_per_ml,
     )
 
 

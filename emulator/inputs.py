@@ -6,7 +6,8 @@ change a device.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
 from emulator.faults.spec import FaultSpec
@@ -42,7 +43,8 @@ class ClearFaults:
 class CutPower:
     """Take the power away now (`at_write` None), or at the `at_write`-th primitive write from now (1 = the next).
 
-    `mode` says where in that write: before it, after it, or torn after `torn_bytes` of its bytes.
+    `mode` says what becomes of that write, and when the power goes; see `CutMode`. `torn_bytes` counts for TORN and
+    GARBAGE: so many of its first bytes are written, or become garbage.
     """
 
     at_write: int | None = None
@@ -55,7 +57,25 @@ class RestorePower:
     """Give the power back: the pump boots from its memory. Without effect on a pump that has power."""
 
 
-Action = ArmFault | ClearFaults | CutPower | RestorePower
+@dataclass(frozen=True, slots=True)
+class ReplaceKeys:
+    """Give the pump other keys, by the name of the role; none at all means the published test keys."""
+
+    keys: Mapping[str, bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseSessionCounter:
+    """Raise the counter that sessions are numbered by to at least `floor`: a driver's first input.
+
+    What a pump has challenged a host with must never come again, although a pump that is started anew, or from a
+    save-state, cannot remember it.
+    """
+
+    floor: int
+
+
+Action = ArmFault | ClearFaults | CutPower | RestorePower | ReplaceKeys | RaiseSessionCounter
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from emulator.events import (
     FaultFired,
     FaultsCleared,
     FrameSeen,
+    KeysReplaced,
     LineChanged,
     Logged,
     PowerChanged,
@@ -63,7 +64,9 @@ def _describe(event: Event) -> tuple[str, str]:
         case LineChanged():
             return f"port {event.port}  line {event.change}", _DIM
         case SessionChanged():
-            return f"port {event.port}  session {event.change}{f' ({event.reason})' if event.reason else ''}", _DIM
+            whose = f"{event.session_id:04X} {event.role} host {event.host_id:08X}" if event.session_id else event.role
+            reason = f"({event.reason})" if event.reason else ""
+            return _join(f"port {event.port}", f"session {event.change}", whose, reason), _DIM
         case FaultFired():
             return _join(f"port {event.port}", f"fault fired: {event.fault}", _raw(event.raw)), _YELLOW
         case FaultArmed():
@@ -72,6 +75,8 @@ def _describe(event: Event) -> tuple[str, str]:
             return "faults cleared", _YELLOW
         case PowerChanged():
             return f"power {event.change}{f' at write {event.write}' if event.write else ''}", _YELLOW
+        case KeysReplaced():
+            return f"keys replaced: {event.roles or 'the published test keys'}", _YELLOW
         case Logged():
             operation = f"op {event.op_id}" if event.op_id else ""
             detail = " ".join(f"{name}={value}" for name, value in event.detail.items())

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from emulator import dispatcher, identity
 from emulator.wire import Direction, FrameCutter, LazyText, ModelRequest, SessionChange, WireFrame
-from firmware_model.commands import Refusal, Reply
+from firmware_model import commands
+from firmware_model.commands import Command, Refusal, Reply
 from firmware_model.profile import Profile
-from protocol.device_end import DeviceEnd, Request, SessionEnded, SessionOpened
+from protocol.channel import Opener, TagWrong
+from protocol.device_end import DeviceEnd
+from protocol.errands import Errand, FailureToNote, Request
 from protocol.explain import FAULT_WORDS, explain, name_of
-from protocol.frame import FrameError, parse_body
+from protocol.frame import Flag, Frame, FrameError, parse_body
 from protocol.framing import Piece, StreamReader
-from protocol.messages.link import HelloRequest, LinkStatsRequest
+from protocol.keys import RoleKeys, test_keys
+from protocol.messages.codes import Role
+from protocol.messages.link import HelloAnswer
 from protocol.messages.operations import OPERATIONS
+from protocol.refusals import Nak
+from protocol.sessions import SessionEnded, SessionOpened
 
 _NOTHING = Piece(b"")
+_NO_TOKEN = 0
+
+FindOpener = Callable[[Frame], Opener | None]
+"""What a secured frame can be read with, None if nobody here can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +41,33 @@ class VpumpFrame(WireFrame):
 class VpumpCutter:
     """Cuts and classifies one direction of a line."""
 
-    def __init__(self, direction: Direction) -> None:
+    def __init__(self, direction: Direction, find_opener: FindOpener = lambda _: None) -> None:
         self._direction = direction
+        self._find_opener = find_opener
         self._reader = StreamReader()
 
-    def feed(self, data: bytes) -> list[WireFrame]:
-        """The pieces that are complete with these bytes."""
-        return [classify(piece, self._direction) for piece in self._reader.feed(data)]
+    def feed(self, data: bytes) -> Iterable[WireFrame]:
+        """The pieces that are complete with these bytes.
+
+        One may open the session in which the next is to be read, so each is classified only when it is taken.
+        """
+        return (classify(piece, self._direction, self._find_opener) for piece in self._reader.feed(data))
 
     def reset(self) -> None:
         """Forget an unfinished piece."""
         self._reader.reset()
 
 
-def classify(piece: Piece, direction: Direction) -> VpumpFrame:
-    """A piece of the stream as others may know it."""
+def classify(piece: Piece, direction: Direction, find_opener: FindOpener = lambda _: None) -> VpumpFrame:
+    """A piece of the stream as others may know it; a secured frame is read when somebody reads its words."""
     fault = piece.fault
     if (body := piece.body) is not None:
         try:
-            name, effect = name_of(parse_body(body))
-            return VpumpFrame(piece.raw, direction, name, effect, LazyText(lambda: explain(body).summary), piece=piece)
+            frame = parse_body(body)
+            name, effect = name_of(frame)
+            opener = find_opener(frame) if Flag.SECURED in frame.flags else None
+            words = LazyText(lambda: explain(body, _plain(frame, opener)).summary)
+            return VpumpFrame(piece.raw, direction, name, effect, words, piece=piece)
         except FrameError as error:
             fault = error.fault
     if fault is None:
@@ -55,13 +75,26 @@ def classify(piece: Piece, direction: Direction) -> VpumpFrame:
     return VpumpFrame(piece.raw, direction, rejected=FAULT_WORDS[fault], piece=piece)
 
 
-class VpumpWire:
-    """The pump's end of our protocol. `insecure`: no keys are asked, and HELLO says so."""
+def _plain(frame: Frame, opener: Opener | None) -> bytes | None:
+    if opener is None:
+        return None
+    try:
+        return opener.look(frame)
+    except TagWrong:
+        return None
 
-    def __init__(self, profile: Profile, serial_number: int, *, insecure: bool) -> None:
-        self._end = DeviceEnd(address=serial_number, insecure=insecure)
-        self._hello = identity.hello(profile, serial_number, insecure=insecure)
-        self._waiting: dict[int, Request] = {}
+
+class VpumpWire:
+    """The pump's end of our protocol. `insecure`: no keys are asked, and HELLO says so. No keys: the published ones."""
+
+    def __init__(self, profile: Profile, serial_number: int, *, insecure: bool, keys: RoleKeys | None = None) -> None:
+        self._profile = profile
+        self._serial_number = serial_number
+        self._insecure = insecure
+        role_keys = keys or test_keys(serial_number)
+        self._end = DeviceEnd(hello=self._hello(role_keys), role_keys=role_keys, insecure=insecure)
+        self._waiting: dict[int, Errand] = {}
+        self._noted: list[Command] = []
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -75,7 +108,7 @@ class VpumpWire:
 
     def cutter(self, direction: Direction) -> FrameCutter:
         """A new cutter for one direction of a line."""
-        return VpumpCutter(direction)
+        return VpumpCutter(direction, lambda frame: self._opener_of(frame, direction))
 
     def line_opened(self, port: int, now: int) -> None:
         """A client opened the line."""
@@ -89,6 +122,17 @@ class VpumpWire:
         """Everything volatile is gone."""
         self._end.power_lost()
         self._waiting.clear()
+        self._noted.clear()
+
+    def replace_keys(self, keys: Mapping[str, bytes]) -> None:
+        """Other keys, all three of them, or none for the published ones; sessions under the old ones end."""
+        try:
+            given = RoleKeys(MappingProxyType({Role[name.upper()]: key for name, key in keys.items()}))
+        except KeyError as error:
+            raise ValueError(f"{error} is no role; roles are reader, patient and clinician") from None
+        role_keys = given if keys else test_keys(self._serial_number)
+        self._end.replace_keys(self._hello(role_keys), role_keys)
+        self._noted.append(commands.NoteKeysReplaced(self._are_published(role_keys)))
 
     def receive(self, port: int, frame: WireFrame, now: int) -> str:
         """Take one piece from the line; returns why it was silently rejected, or an empty text."""
@@ -98,35 +142,52 @@ class VpumpWire:
         return FAULT_WORDS[fault] if fault is not None and not frame.rejected else ""
 
     def next_request(self) -> ModelRequest | None:
-        """The next command for the model; what is the wire's own is answered on the way."""
-        while (request := self._end.next_request()) is not None:
-            if isinstance(request.message, HelloRequest):
-                self._end.answer(request.token, self._hello)
-            elif isinstance(request.message, LinkStatsRequest):
-                self._end.answer(request.token, self._end.stats(request.port).to_answer())
-            else:
-                self._waiting[request.token] = request
-                return ModelRequest(request.token, dispatcher.COMMANDS[type(request.message)](request))
-        return None
+        """The next command for the model."""
+        if self._noted:
+            return ModelRequest(_NO_TOKEN, self._noted.pop(0))
+        errand = self._end.next_errand()
+        if errand is None:
+            return None
+        if not isinstance(errand, FailureToNote):
+            self._waiting[errand.token] = errand
+        if isinstance(errand, Request):
+            return ModelRequest(errand.token, dispatcher.COMMANDS[type(errand.message)](errand))
+        return ModelRequest(errand.token, dispatcher.ERRANDS[type(errand)](errand))
 
     def reply(self, token: int, reply: Reply, now: int) -> None:
         """The model's outcome or refusal of a command."""
         self._end.advance(now)
-        request = self._waiting.pop(token)
-        if isinstance(reply, Refusal):
-            self._end.refuse(token, dispatcher.nak_of(request, reply))
-        else:
-            self._end.answer(token, dispatcher.ANSWERS[type(reply)](request, reply))
+        if token == _NO_TOKEN:
+            return
+        errand = self._waiting.pop(token)
+        match reply:
+            case Refusal():
+                self._end.refuse(token, _nak_of(errand, reply))
+            case commands.SessionNumber(counter):
+                self._end.number_session(token, counter)
+            case commands.AttemptCounted(_, delay_s):
+                self._end.check_attempt(token, delay_s)
+            case commands.AttemptConfirmed(failures):
+                self._end.open_session(token, failures)
+            case _ if isinstance(errand, Request):
+                self._end.answer(token, dispatcher.ANSWERS[type(reply)](errand, reply))
+            case _:
+                raise TypeError(f"{reply!r} answers no {type(errand).__name__}")
 
     def next_session_change(self) -> SessionChange | None:
         """The next beginning or end of a session."""
-        match self._end.next_event():
-            case SessionOpened(port, session):
-                return SessionChange(port, session, opened=True)
-            case SessionEnded(port, session, reason):
-                return SessionChange(port, session, opened=False, reason=reason)
-            case None:
-                return None
+        event = self._end.next_event()
+        if event is None:
+            return None
+        return SessionChange(
+            event.port,
+            event.session,
+            opened=isinstance(event, SessionOpened),
+            reason=event.reason if isinstance(event, SessionEnded) else "",
+            session_id=event.session_id,
+            role=event.role.name.lower(),
+            host_id=event.host_id,
+        )
 
     def frames_to_send(self, port: int) -> list[bytes]:
         """Whole frames for the line."""
@@ -139,3 +200,25 @@ class VpumpWire:
     def advance(self, now: int) -> None:
         """Let the wire's time-outs run out."""
         self._end.advance(now)
+
+    def _hello(self, role_keys: RoleKeys) -> HelloAnswer:
+        return identity.hello(
+            self._profile, self._serial_number, insecure=self._insecure, test_keys=self._are_published(role_keys)
+        )
+
+    def _are_published(self, role_keys: RoleKeys) -> bool:
+        """Whether any of the keys is one that everybody can work out."""
+        published = test_keys(self._serial_number)
+        return any(role_keys.get(role) == published.get(role) for role in Role)
+
+    def _opener_of(self, frame: Frame, direction: Direction) -> Opener | None:
+        channel = self._end.channel_of(frame.session_id)
+        if channel is None:
+            return None
+        return channel.requests if direction is Direction.REQUEST else channel.sent
+
+
+def _nak_of(errand: Errand, refusal: Refusal) -> Nak:
+    if isinstance(errand, Request):
+        return dispatcher.nak_of(errand, refusal)
+    return Nak(dispatcher.NAKS[refusal.reason], detail=refusal.detail)

@@ -6,7 +6,7 @@ implements `WireProtocol`; nothing else in emulator/ imports a protocol by name,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -47,7 +47,7 @@ class WireFrame:
     """A piece of a byte stream, cut where the protocol says that a frame ends, and classified.
 
     name      the operation's name, as faults and trace name it; empty for a piece that is no frame
-    effect    link, read, therapy or alarm; empty when unknown
+    effect    link, read, stage, therapy or alarm; empty when unknown
     summary   the fields, for people
     rejected  why the piece is no acceptable frame, in words; empty for a good one
     silent    True for bytes that mean nothing at all, such as a spare delimiter
@@ -65,8 +65,8 @@ class WireFrame:
 class FrameCutter(Protocol):
     """Cuts one direction of one line into frames. The pieces' raw bytes, joined, are the bytes that went in."""
 
-    def feed(self, data: bytes) -> list[WireFrame]:
-        """The pieces that are complete with these bytes."""
+    def feed(self, data: bytes) -> Iterable[WireFrame]:
+        """The pieces that are complete with these bytes, each classified when it is taken, as things stand then."""
 
     def reset(self) -> None:
         """Forget an unfinished piece: the line is a new one."""
@@ -82,12 +82,20 @@ class ModelRequest:
 
 @dataclass(frozen=True, slots=True)
 class SessionChange:
-    """A session of the wire began or ended (`reason` is empty for one that began)."""
+    """A session of the wire began or ended (`reason` is empty for one that began).
+
+    session      the number that leases and stages know it by, never used again
+    session_id   as its frames name it, 0 where the protocol has none
+    role         whose it is, in the protocol's word
+    """
 
     port: int
     session: int
     opened: bool
     reason: str = ""
+    session_id: int = 0
+    role: str = ""
+    host_id: int = 0
 
 
 class WireProtocol(Protocol):
@@ -112,6 +120,9 @@ class WireProtocol(Protocol):
 
     def power_lost(self) -> None:
         """Everything volatile is gone."""
+
+    def replace_keys(self, keys: Mapping[str, bytes]) -> None:
+        """The tester gives the pump other keys, by name; none mean the protocol's own test keys. Raises ValueError."""
 
     def receive(self, port: int, frame: WireFrame, now: int) -> str:
         """Take one piece from the line, good or not; returns why it was silently rejected, or an empty text."""

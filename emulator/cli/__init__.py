@@ -32,8 +32,10 @@ COMMANDS: dict[str, CommandEntry] = {
     "serve": CommandEntry("serve", "Run a pump until interrupted."),
     "ls": CommandEntry("ls", "The pumps that run on this machine, with their ports."),
     "control": CommandEntry("control", "The tester's hand: time, faults, power, truth."),
+    "keys": CommandEntry("keys", "Make key files, for pumps and for who talks to them."),
     "interrogate": CommandEntry("reading", "Everything a programmer shows after an interrogation."),
     "caps": CommandEntry("reading", "The limits of the pump."),
+    "program": CommandEntry("program", "Set the pump's program: shown beside the old one, then committed."),
     "bolus": CommandEntry("therapy", "Deliver a bolus; safe to run again."),
     "therapy": CommandEntry("therapy", "Stop or start therapy, or cancel a bolus."),
     "op": CommandEntry("ops", "What became of an operation."),
@@ -51,11 +53,14 @@ Examples:
   vpump interrogate                 everything the only running pump tells
   vpump bolus 50uL --over 10min     deliver; run it again, and nothing is given twice
   vpump op 7                        what became of operation 7
+  vpump keys new FILE 00C0FFEE      keys of its own for a pump (vpump serve --keys FILE)
   vpump -h, vpump COMMAND -h        help
 
 \b
 Commands that talk to a pump find it by -p/--port URL, else by VPUMP_PORT, else it is the only
-pump that runs here. Quantities have units (50uL, 0.5mL/day, 30d).
+pump that runs here. They open a session with the key of their role, from --keys FILE, else from
+VPUMP_KEYS, else with the published test keys if the pump has those. Quantities have units (50uL,
+0.5mL/day, 30d).
 
 \b
 Exit status: 0 done, 1 the pump refused, 2 wrong usage, 3 no pump or no answer, 4 an expectation

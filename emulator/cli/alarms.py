@@ -26,7 +26,7 @@ def alarm() -> None:
 
 
 @alarm.command("list", epilog="\b\nExamples:\n  vpump alarm list\n  vpump alarm list --json")
-@talks_to_pump
+@talks_to_pump(role="reader")
 def list_command(target: Target) -> None:
     """The alarms that the pump holds, each with its freeze frame."""
     with open_link(target) as link:
@@ -42,7 +42,7 @@ def list_command(target: Target) -> None:
 @alarm.command("ack", epilog="\b\nExamples:\n  vpump alarm ack\n  vpump alarm ack 3\n  vpump alarm ack --all")
 @click.argument("instance", type=click.IntRange(1, MAX_INSTANCE), required=False)
 @click.option("--all", "every", is_flag=True, help="Every alarm that is not acknowledged yet.")
-@talks_to_pump
+@talks_to_pump(role="clinician")
 def acknowledge(target: Target, instance: int | None, every: bool) -> None:
     """Say that a person has seen alarm INSTANCE; without one, the only alarm that waits for it."""
     if instance is not None and every:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import click
 
@@ -20,10 +21,11 @@ from emulator.cli.errors import (
 )
 from emulator.cli.quantities import DURATION, format_duration_us, format_rate, format_volume_nl
 from emulator.control.awaited import types_of_fields
-from emulator.control.bodies import MAX_AT_WRITE
+from emulator.control.bodies import COUNTED_MODES, MAX_AT_WRITE, MAX_TORN_BYTES
 from emulator.control.client import ControlClient, ControlError, ControlUnreachable, Document
 from emulator.control.spec import ControlSpecError
 from emulator.running import RunningError, running_pumps
+from firmware_model.memory import CutMode
 
 _EXAMPLES = """
 \b
@@ -52,7 +54,7 @@ Exit status: 0 done, 1 the pump refused, 2 wrong usage, 3 nobody there or a wron
 @click.option("--token", envvar="VPUMP_CONTROL_TOKEN", metavar="TOKEN", help="For http; else VPUMP_CONTROL_TOKEN.")
 @click.pass_context
 def control(context: click.Context, url: str | None, token: str | None) -> None:
-    """The tester's hand on a running pump: time, faults, power and truth."""
+    """The tester's hand on a running pump: time, faults, power, keys and truth."""
     # Looked up by the verb: its own --help must work where no pump runs.
     context.obj = (url, token)
 
@@ -176,18 +178,26 @@ def power() -> None:
     help="Not now, but at the N-th write to the pump's memory from now; 1 is the next.",
 )
 @click.option(
-    "--mode", type=click.Choice(["before", "after", "torn"]), help="Where in that write; before it, unless given."
+    "--mode",
+    type=click.Choice([mode.value for mode in CutMode]),
+    help="What becomes of that write: none of it is written (unless given), all of it, its first bytes, garbage in "
+    "their place; or it is ignored while later ones land, or comes later than the next one and is lost.",
 )
 @click.option(
-    "--torn-bytes", type=click.IntRange(1, 7), metavar="K", help="How many bytes of a torn write are written."
+    "--torn-bytes",
+    type=click.IntRange(1, MAX_TORN_BYTES),
+    metavar="K",
+    help="How many bytes are written by a torn write, or become garbage; a word has 8.",
 )
 @click.pass_obj
 def cut(address: tuple[str | None, str | None], at_write: int | None, mode: str | None, torn_bytes: int | None) -> None:
     """Cut the power now, or at one exact write."""
     if mode is not None and at_write is None:
-        raise UsageFailure("--mode says where in a write the cut comes, so it needs --at-write N.")
-    if torn_bytes is not None and mode != "torn":
-        raise UsageFailure("--torn-bytes counts the bytes of a torn write, so it needs --mode torn.")
+        raise UsageFailure("--mode says what becomes of a write, so it needs --at-write N.")
+    if torn_bytes is not None and mode not in [counted.value for counted in COUNTED_MODES]:
+        raise UsageFailure(
+            "--torn-bytes counts the bytes that are written or become garbage, so it needs --mode torn or garbage."
+        )
     with _client(address) as client:
         answer = client.cut_power(at_write=at_write, mode=mode, torn_bytes=torn_bytes)
     when = "the power is cut" if at_write is None else f"the power will be cut at write {at_write} from now"
@@ -202,6 +212,49 @@ def restore(address: tuple[str | None, str | None]) -> None:
     with _client(address) as client:
         answer = client.restore_power()
     _show(answer, "the power is on")
+
+
+@json_option
+@control.command(
+    epilog="""
+\b
+Examples:
+  vpump keys new pump.keys 00C0FFEE
+  vpump control keys pump.keys
+  vpump control keys --test
+
+\b
+The pump's sessions end. Who talks to it then needs the same file: vpump interrogate --keys pump.keys
+"""
+)
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--serial-number", metavar="HEX", help="Which table of FILE; needed if it has several.")
+@click.option("--test", "published", is_flag=True, help="The published test keys.")
+@click.pass_obj
+def keys(address: tuple[str | None, str | None], file: Path | None, serial_number: str | None, published: bool) -> None:
+    """Give the pump the keys in FILE, or the test keys."""
+    if (file is None) != published:
+        raise UsageFailure("name a key FILE, or say --test for the published keys.")
+    given = None if file is None else _keys_in(file, serial_number)
+    with _client(address) as client:
+        answer = client.replace_keys(given)
+    _show(answer, "the pump has the published test keys" if given is None else f"the pump has the keys of {file}")
+
+
+def _keys_in(file: Path, serial_number: str | None) -> dict[str, bytes]:
+    """All keys of one pump in a file, by role."""
+    from emulator.keyfile import KeyFileError, read_key_file, read_serial_number
+
+    try:
+        held = read_key_file(file)
+        number = None if serial_number is None else read_serial_number(serial_number)
+        if number is None and (serial_number is not None or len(held.pumps) != 1):
+            tables = ", ".join(f"{each:08X}" for each in held.pumps) or "none"
+            raise UsageFailure(f"--serial-number: say which table of {file} is meant; it has {tables}.")
+        found = held.all_of(next(iter(held.pumps)) if number is None else number)
+    except KeyFileError as error:
+        raise UsageFailure(str(error)) from None
+    return {role.name.lower(): key for role, key in found.of_role.items()}
 
 
 @contextlib.contextmanager

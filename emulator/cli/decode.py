@@ -16,6 +16,7 @@ import protocol.explain
 from emulator.cli.connection import json_option
 from emulator.cli.errors import UsageFailure, json_requested
 from emulator.cli.wording import document_of, summary_of, summary_of_nak
+from protocol.channel import counter_of
 from protocol.explain import explain as explain_body
 from protocol.explain import reject_words
 from protocol.frame import Flag
@@ -35,6 +36,8 @@ class Explained:
     """A stretch of bytes: a frame with its name and fields, or something else and why it is none.
 
     direction   request, answer, event; empty when it is no frame
+    session     of a secured frame: what is in it, only its keys tell
+    counter     of a secured frame, as its sender says it
     rejected    why it is no good frame; empty for a good one
     """
 
@@ -45,6 +48,8 @@ class Explained:
     retry: bool = False
     txn: int | None = None
     address: int | None = None
+    session: int | None = None
+    counter: int | None = None
     summary: str = ""
     fields: dict[str, Any] | None = None
     rejected: str = ""
@@ -58,6 +63,8 @@ class Explained:
             address = f"{self.address:08X}"
             document |= {"name": self.name, "direction": self.direction, "retry": self.retry}
             document |= {"txn": self.txn, "address": address, "fields": self.fields}
+        if self.session is not None:
+            document |= {"session": f"{self.session:04X}", "counter": self.counter}
         return document
 
     def line(self) -> str:
@@ -107,7 +114,6 @@ def _explain_piece(offset: int, piece: Piece) -> Explained:
     if rejected or piece.body is None:
         return Explained(offset, piece.raw, rejected=rejected)
     told = explain_body(piece.body)
-    # A secured frame is a good one; what is in it, only its keys tell.
     secured = Flag.SECURED in told.frame.flags
     return Explained(
         offset=offset,
@@ -117,10 +123,17 @@ def _explain_piece(offset: int, piece: Piece) -> Explained:
         retry=Flag.RETRY in told.frame.flags,
         txn=told.frame.txn,
         address=told.frame.address,
-        summary=told.problem if secured else _summary(told),
+        session=told.frame.session_id if secured else None,
+        counter=counter_of(told.frame) if secured else None,
+        summary=_sealed_summary(told) if secured else _summary(told),
         fields=_fields(told),
         rejected="" if secured else told.problem,
     )
+
+
+def _sealed_summary(told: protocol.explain.Explained) -> str:
+    frame = told.frame
+    return f"{told.problem}: session {frame.session_id:04X}, counter {counter_of(frame)}, {len(frame.payload)} bytes"
 
 
 def _summary(told: protocol.explain.Explained) -> str:
@@ -163,7 +176,8 @@ def _is_hex_text(data: bytes) -> bool:
 
 @click.command(
     epilog="\b\nExamples:\n  echo '00 02 10 07 01 01 …' | vpump decode\n  vpump decode capture.bin --json\n\n"
-    "Input that consists of hex digits is read as hex, anything else as raw bytes."
+    "Input that consists of hex digits is read as hex, anything else as raw bytes. What is in a\n"
+    "secured frame, only the keys of its session tell: its header is explained, no more."
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
 @click.option("--format", "form", type=click.Choice(["auto", "hex", "raw"]), default="auto", help="What it is (auto).")

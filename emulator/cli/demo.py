@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ import click
 from emulator.cli.chart import level_chart
 from emulator.cli.connection import LineHands, failures, json_option
 from emulator.cli.errors import ExpectationFailed, LinkFailure, json_requested
+from emulator.cli.program_view import side_by_side
 from emulator.cli.quantities import US_PER_S, format_duration_us, format_rate, format_volume_nl
 from emulator.cli.therapy import taken_text
 from emulator.cli.wording import record_type_name
@@ -28,11 +30,16 @@ from emulator.programmer.disk import RealDisk
 from emulator.programmer.effects import read, run
 from emulator.programmer.ledger import Host, read_log_page, read_op_list
 from emulator.programmer.outcomes import Taken
+from emulator.programmer.program_file import read_program_file
+from emulator.programmer.programming import Staged, commit_program, prepare_program, require_active
 from emulator.programmer.rules import BolusOrder, Report, close, deliver_bolus
+from protocol.keys import test_keys
 from protocol.messages.alarm import AlarmAckAnswer, AlarmAckRequest, AlarmListAnswer, AlarmListRequest
-from protocol.messages.codes import BolusKind, OpState
+from protocol.messages.codes import BolusKind, OpState, Role
+from protocol.messages.deliver import BolusExecuteRequest
 from protocol.messages.log import LogRecord, LogStatusAnswer, LogStatusRequest
-from protocol.messages.log_records import data_of
+from protocol.messages.log_records import ProgramChangedData, data_of
+from protocol.messages.operations import operation_of
 from protocol.messages.read import StatusAnswer, StatusRequest
 
 if TYPE_CHECKING:
@@ -49,11 +56,14 @@ US_PER_DAY = 86_400 * US_PER_S
 DAYS = 30
 CHART_ROWS = 5
 FIRST_BOLUS_NL, SECOND_BOLUS_NL = 50_000, 40_000
+EXAMPLE = "simple-continuous"
+HOST_ID = 0xDE
 
 NEXT = """\
 What to try next (in a checkout the command is ./scripts/vpump):
   vpump serve --trace --control unix:/tmp/vpump.sock   a pump of your own, and every frame that it sees
   vpump interrogate                                    in a second terminal: what a programmer shows
+  vpump program --example two-drugs > my.toml          a program to change and to commit: vpump program my.toml
   vpump bolus 50uL --over 10min                        a dose; run it again, nothing is given twice
   vpump control fault 'drop answer BOLUS_EXECUTE'      lose the next answer, as just now
   vpump control advance 30d                            a month in a moment
@@ -105,28 +115,61 @@ def demo() -> None:
     """The tour: a pump on a virtual serial port, driven through it by the reference programmer."""
     narrator = _Narrator()
     with tempfile.TemporaryDirectory(prefix="vpump-demo-") as folder, failures(), _stage(Path(folder)) as stage:
-        for step in (_interrogate, _give_bolus, _lose_an_answer, _pass_weeks, _see_to_alarm, _read_log):
+        for step in _STEPS:
             step(stage, narrator)
     if not narrator.as_json:
         click.echo("\n" + NEXT, nl=False)
 
 
-def _interrogate(stage: _Stage, narrator: _Narrator) -> None:
+def _open_session(stage: _Stage, narrator: _Narrator) -> None:
     port = stage.ready["ports"][0]["url"]
     hello = stage.link.hello
     narrator.tell(
         f"vpump serve has put a pump on the virtual serial port {port}; say HELLO to whoever is there.",
         f"model {hello.model}, serial number {hello.serial_number:08X}, protocol {hello.major}.{hello.minor}; "
-        "an emulator, and INSECURE: it asks nobody for a key.",
+        "an emulator with TEST KEYS, which are published: it protects nobody.",
         serial_number=f"{hello.serial_number:08X}",
         port=port,
     )
+    narrator.tell(
+        "Open a session as clinician: OPEN and AUTH, and each end shows the other that it holds the key.",
+        f"session {stage.link.session_id:04X}; from here on every frame is sealed, and a copy or a changed bit is no "
+        "frame.",
+        role=stage.host.role.name.lower(),
+        session_id=stage.link.session_id,
+    )
+
+
+def _interrogate(stage: _Stage, narrator: _Narrator) -> None:
     status = _status(stage)
     narrator.tell(
         "Interrogate: STATUS.",
         f"therapy {status.run_state.name.lower()} at {format_rate(status.base_rate_nl_per_day)}, "
         f"{format_volume_nl(status.reservoir_nl)} in the reservoir, {status.alarms_raised} alarms.",
         reservoir_nl=status.reservoir_nl,
+    )
+
+
+def _set_program(stage: _Stage, narrator: _Narrator) -> None:
+    text = (resources.files("emulator") / "programs" / f"{EXAMPLE}.toml").read_bytes()
+    staged = run(prepare_program(stage.host, read_program_file(EXAMPLE, text)), stage.hands)
+    if not isinstance(staged, Staged):
+        raise ExpectationFailed("the tour expected that the example is another program than the pump's.")
+    narrator.tell(
+        f"Stage a program, the shipped example {EXAMPLE!r}; the pump says what would really run.",
+        "old and new, side by side:",
+        old=f"{staged.old.crc32:08X}",
+        new=f"{staged.new.crc32:08X}",
+    )
+    narrator.show(side_by_side(staged))
+    report = run(commit_program(stage.host, staged), stage.hands)
+    run(require_active(staged.new), stage.hands)
+    run(close(stage.host, report), stage.hands)
+    narrator.tell(
+        "Commit it, and read it back: one step in the pump's memory, the old program or the new one, never a mix.",
+        f"program {staged.new.crc32:08X} is active (operation {report.intention.op_id}).",
+        op_id=report.intention.op_id,
+        program=f"{staged.new.crc32:08X}",
     )
 
 
@@ -167,12 +210,13 @@ def _lose_an_answer(stage: _Stage, narrator: _Narrator) -> None:
         op_id=report.intention.op_id,
     )
     stage.control.advance(10 * 60 * US_PER_S)
-    entries = run(read_op_list(stage.host), stage.hands).entries
-    given_nl = sum(entry.max_nl for entry in entries)
+    opcode = operation_of(BolusExecuteRequest).opcode
+    boluses = [entry for entry in run(read_op_list(stage.host), stage.hands).entries if entry.opcode == opcode]
+    given_nl = sum(entry.max_nl for entry in boluses)
     narrator.tell(
         "Ten minutes later: how often was it given?",
-        f"once: {len(entries)} operations in the ledger, boluses of {format_volume_nl(given_nl)} in all.",
-        operations=len(entries),
+        f"once: {len(boluses)} boluses in the ledger, {format_volume_nl(given_nl)} in all.",
+        boluses=len(boluses),
         delivered_nl=given_nl,
     )
     _expect(given_nl == FIRST_BOLUS_NL + SECOND_BOLUS_NL, "each bolus was given once")
@@ -234,9 +278,23 @@ def _read_log(stage: _Stage, narrator: _Narrator) -> None:
     _expect([record.sequence for record in records] == list(range(1, extent.last + 1)), "the log has no gap")
 
 
+_STEPS = (
+    _open_session,
+    _interrogate,
+    _set_program,
+    _give_bolus,
+    _lose_an_answer,
+    _pass_weeks,
+    _see_to_alarm,
+    _read_log,
+)
+
+
 def _record_line(record: LogRecord) -> str:
     words = f"{record_type_name(record).replace('_', ' ')}"
     detail = data_of(record)
+    if isinstance(detail, ProgramChangedData):
+        words += f", {format_rate(detail.rate_nl_per_day)}"
     for name in ("volume_nl", "delivered_max_nl", "reservoir_nl"):
         if hasattr(detail, name):
             words += f", {format_volume_nl(getattr(detail, name))}"
@@ -301,7 +359,10 @@ def _stage(folder: Path) -> Iterator[_Stage]:
             SerialLink(port, ANSWER_TIMEOUT_US) as link,
             open_book(RealDisk(), folder / "book", link.hello.serial_number, BOOK_PATIENCE_S) as book_file,
         ):
-            yield _Stage(ready, link, control, Host(book_file.book), _QuietHands(link, book_file))
+            key = test_keys(link.hello.serial_number).of_role[Role.CLINICIAN]
+            link.open_session(Role.CLINICIAN, key, HOST_ID)
+            host = Host(book_file.book, link.role, link.host_id)
+            yield _Stage(ready, link, control, host, _QuietHands(link, book_file))
     except (ControlError, ControlUnreachable) as error:
         raise LinkFailure(f"the control plane of the tour's pump failed: {error}.") from error
     finally:

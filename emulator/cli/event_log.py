@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import click
 
-from emulator.cli.connection import LineHands, Target, failures, open_link, talks_to_pump
+from emulator.cli.connection import LineHands, Target, open_link, talks_to_pump
 from emulator.cli.errors import json_requested
 from emulator.cli.quantities import US_PER_S, format_duration_us
 from emulator.cli.wording import document_of_record, record_type_name, summary_of
@@ -20,7 +19,7 @@ from protocol.messages.log import LogRecord, LogStatusAnswer, LogStatusRequest
 from protocol.messages.log_records import data_of
 from protocol.refusals import NakCode
 
-FOLLOW_INTERVAL_S = 0.5
+FOLLOW_INTERVAL_US = 500_000
 MAX_SEQUENCE = 0xFFFF_FFFF
 MAX_PAGES_AT_ONCE = 1 << 20
 
@@ -28,14 +27,15 @@ MAX_PAGES_AT_ONCE = 1 << 20
 @click.command(epilog="\b\nExamples:\n  vpump log\n  vpump log --since 120 --follow\n  vpump log --json")
 @click.option("--since", type=click.IntRange(1, MAX_SEQUENCE), metavar="N", help="From record N on (the first).")
 @click.option("--follow", is_flag=True, help="Go on with new records until interrupted.")
-@talks_to_pump
+@talks_to_pump(role="reader")
 def log(target: Target, since: int | None, follow: bool) -> None:
     """Read the event log, oldest record first; with --json, one JSON document per line."""
-    with open_link(target) as link, failures():
-        reader = _Reader(LineHands(link), since)
+    with open_link(target) as link:
+        hands = LineHands(link)
+        reader = _Reader(hands, since)
         reader.show_new()
         while follow:
-            time.sleep(FOLLOW_INTERVAL_S)
+            hands.pause(FOLLOW_INTERVAL_US)
             reader.show_new()
 
 

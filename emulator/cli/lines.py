@@ -7,7 +7,7 @@ import time
 
 import click
 
-from emulator.cli.connection import Target, failures, talks_to_pump, url_of
+from emulator.cli.connection import Target, failures, reaches_port, url_of
 from emulator.cli.decode import bytes_of_hex, explain
 from emulator.cli.errors import UsageFailure, json_requested
 from emulator.cli.quantities import DURATION, US_PER_S
@@ -25,9 +25,9 @@ MAX_RECEIVED_BYTES = 1 << 20
 @click.option(
     "--wait", "wait_us", type=DURATION, default=DEFAULT_WAIT_US, metavar="DURATION", help="How long to listen (500ms)."
 )
-@talks_to_pump
+@reaches_port
 def send(target: Target, hex_words: tuple[str, ...], wait_us: int) -> None:
-    """Send raw bytes as they are: no greeting, no retry, no rules kept."""
+    """Send raw bytes as they are: no greeting, no session, no retry, no rules kept."""
     data = bytes_of_hex(" ".join(hex_words))
     if not data:
         raise UsageFailure("HEX holds no bytes; write pairs of hex digits, such as 00 02 10.")

@@ -12,7 +12,7 @@ from emulator.cli.errors import OutcomeUnknown, UsageFailure, json_requested
 from emulator.cli.reading import ops_document
 from emulator.cli.therapy import amount_text, failure_of
 from emulator.cli.wording import aligned, document_of, in_peoples_units
-from emulator.programmer.book import Intention
+from emulator.programmer.book import Book, Intention
 from emulator.programmer.effects import read, run
 from emulator.programmer.ledger import Host, read_op_pages, search_log
 from emulator.programmer.outcomes import Outcome, Taken, Unknown, to_booked
@@ -40,32 +40,43 @@ _STATE_TEXT = {
 @click.command(epilog="\b\nExamples:\n  vpump op\n  vpump op 7\n  vpump op 7 --json")
 @click.argument("op_id", metavar="[ID]", type=click.IntRange(1, OP_ID_MAX), required=False)
 @click.option(
-    "--role",
+    "--of",
+    "owner",
     type=click.Choice([Role.CLINICIAN.name.lower(), Role.PATIENT.name.lower()]),
     default=Role.CLINICIAN.name.lower(),
     help="Whose operation (clinician).",
 )
 @click.option("--book-unknown", is_flag=True, help="You have looked: book it as unknown, so that others may begin.")
-@talks_to_pump
-def op(target: Target, op_id: int | None, role: str, book_unknown: bool) -> None:
-    """What became of operation ID; without ID, of every one that the pump still holds."""
+@talks_to_pump(role="reader")
+def op(target: Target, op_id: int | None, owner: str, book_unknown: bool) -> None:
+    """What became of operation ID; without ID, of every one that the pump still holds.
+
+    To settle one that this programmer began, it comes as the role that it was begun in.
+    """
     if op_id is None:
         if book_unknown:
             raise UsageFailure("--book-unknown needs the ID of the operation.")
         _list(target)
         return
-    with pump_at_work(target) as (host, hands):
-        mine = _booked(host, Role[role.upper()], op_id)
+    role = Role[owner.upper()]
+
+    def least_role(book: Book) -> str:
+        """Only a session of its own role makes sure that an operation that was not seen never will be."""
+        mine = _booked(book, role, op_id)
+        return owner if mine is not None and mine.stage != "closed" else target.role
+
+    with pump_at_work(target, least_role) as (host, hands):
+        mine = _booked(host.book, role, op_id)
         if book_unknown:
             _book_unknown(host, hands, op_id, mine)
         else:
-            _tell_one(host, hands, Role[role.upper()], op_id, mine)
+            _tell_one(host, hands, role, op_id, mine)
 
 
-def _booked(host: Host, role: Role, op_id: int) -> Intention | None:
+def _booked(book: Book, role: Role, op_id: int) -> Intention | None:
     """What the book holds under an op id: an unfinished intention before any that is closed."""
-    unfinished = [each for each in host.book.unfinished if (each.role, each.op_id) == (role, op_id)]
-    return unfinished[0] if unfinished else host.book.latest(role, op_id)
+    unfinished = [each for each in book.unfinished if (each.role, each.op_id) == (role, op_id)]
+    return unfinished[0] if unfinished else book.latest(role, op_id)
 
 
 def _book_unknown(host: Host, hands: LineHands, op_id: int, mine: Intention | None) -> None:
@@ -153,7 +164,7 @@ def _list(target: Target) -> None:
             (
                 entry.role.name.lower(),
                 str(entry.op_id),
-                str(entry.host_id),
+                f"{entry.host_id:08X}",
                 name,
                 entry.state.name.lower(),
                 given,

@@ -1,7 +1,8 @@
 """Quantities on the command line: text with a unit to exact integers, and back to text for people.
 
-Volumes are nanolitres, durations microseconds, rates nanolitres a day. A value that is no whole number of those is an
-error, never rounded. What the `format_…` functions print, the parsers read as the same quantity.
+Volumes are nanolitres, durations microseconds, rates nanolitres a day, concentrations nanograms a millilitre. A value
+that is no whole number of those is an error, never rounded. What the `format_…` functions print, the parsers read as
+the same quantity; a dose a day alone is only shown.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ UNKNOWN_U32 = 0xFFFF_FFFF  # on the wire: "unknown", so no quantity reaches it
 MAX_VOLUME_NL = UNKNOWN_U32 - 1
 MAX_RATE_NL_PER_DAY = UNKNOWN_U32 - 1
 MAX_DURATION_US = (UNKNOWN_U32 - 1) * US_PER_S
+MAX_CONCENTRATION_NG_PER_ML = UNKNOWN_U32 - 1
 MAX_TEXT_LENGTH = 64  # far above any quantity that is meant
 
 MICRO_SIGNS = ("\N{MICRO SIGN}", "\N{GREEK SMALL LETTER MU}")
@@ -32,6 +34,10 @@ DURATION_UNITS_US: Mapping[str, int] = {
     "ms": 1_000,
     "us": 1,
 }
+CONCENTRATION_UNITS_NG_PER_ML: Mapping[str, int] = {"ng/mL": 1, "ug/mL": 1_000, "mg/mL": 1_000_000}
+MICROGRAM = "mcg"  # how prescriptions write ug
+# One nl of 1 ng/mL holds a femtogram, so that a dose a day is a whole number of them.
+DOSE_UNITS_FG: Mapping[str, int] = {"ug/day": 10**9, "mg/day": 10**12}
 PER_DAY: Mapping[str, int] = {"day": 1, "d": 1, "h": 24, "min": 1_440}
 
 _NUMBER = r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+"
@@ -78,6 +84,25 @@ def parse_rate_nl_per_day(text: str) -> int:
     return _whole(text, rate, "nL/day", MAX_RATE_NL_PER_DAY, format_rate)
 
 
+def parse_level_nl(text: str) -> int:
+    """A volume that may be zero, such as the level of an alarm."""
+    number, unit = _one_quantity(text, _VOLUME_HINT)
+    level = number * _volume_unit_nl(text, unit, _VOLUME_HINT)
+    return _whole(text, level, "nL", MAX_VOLUME_NL, format_volume_nl) if level else 0
+
+
+def parse_concentration_ng_per_ml(text: str) -> int:
+    """`500ug/mL`, `500mcg/mL` or `0.5mg/mL` to nanograms a millilitre."""
+    number, unit = _one_quantity(text, _CONCENTRATION_HINT)
+    mass, slash, volume = unit.partition("/")
+    if volume == "ml":
+        volume = "mL"
+    factor = CONCENTRATION_UNITS_NG_PER_ML.get(f"{'ug' if mass == MICROGRAM else mass}{slash}{volume}")
+    if factor is None:
+        raise _wrong_unit(text, unit, _CONCENTRATION_HINT)
+    return _whole(text, number * factor, "ng/mL", MAX_CONCENTRATION_NG_PER_ML, format_concentration)
+
+
 def format_volume_nl(volume_nl: int) -> str:
     """A volume in the largest unit that keeps it at or above 1, exactly: `50 uL`; `unknown` for the wire's unknown."""
     if volume_nl == UNKNOWN_U32:
@@ -102,6 +127,18 @@ def format_rate(rate_nl_per_day: int) -> str:
     if rate_nl_per_day == UNKNOWN_U32:
         return "unknown"
     return f"{_scaled(rate_nl_per_day, VOLUME_UNITS_NL)}/day"
+
+
+def format_concentration(concentration_ng_per_ml: int) -> str:
+    """A concentration, exactly: `500 ug/mL`; `unknown` for the wire's unknown."""
+    if concentration_ng_per_ml == UNKNOWN_U32:
+        return "unknown"
+    return _scaled(concentration_ng_per_ml, CONCENTRATION_UNITS_NG_PER_ML)
+
+
+def format_dose_a_day(dose_fg: int) -> str:
+    """A dose a day, exactly: `310 ug/day`."""
+    return _scaled(dose_fg, DOSE_UNITS_FG)
 
 
 # Generic only in newer releases of click; older ones cannot be given the type.
@@ -129,6 +166,7 @@ RATE = Quantity("rate", parse_rate_nl_per_day)
 _VOLUME_HINT = "write a volume with its unit nL, uL or mL, such as 50uL"
 _DURATION_HINT = "write a duration with its unit d, h, min, s, ms or us, such as 90s or 1d12h"
 _RATE_HINT = "write a rate with a volume (nL, uL, mL) and a time (day, h, min), such as 0.5mL/day"
+_CONCENTRATION_HINT = "write a concentration with its unit ng/mL, ug/mL or mg/mL, such as 500ug/mL"
 
 
 def _clean(text: str, hint: str) -> str:

@@ -8,20 +8,24 @@ from typing import Any
 
 import click
 
-from emulator.cli.connection import LineHands, Target, failures, open_link, talks_to_pump
+from emulator.cli.connection import LineHands, Target, open_link, talks_to_pump
 from emulator.cli.errors import json_requested
+from emulator.cli.program_view import program_document
 from emulator.cli.quantities import DURATION, US_PER_S, format_duration_us, format_rate, format_volume_nl
-from emulator.cli.wording import aligned, document_of, names_of, summary_of, table_rows
+from emulator.cli.wording import LOUD_MARKS, aligned, document_of, names_of, summary_of, table_rows
 from emulator.programmer.alarm_list import read_alarms
-from emulator.programmer.effects import Procedure, read, run
+from emulator.programmer.effects import Procedure, PumpRefused, read, run
 from emulator.programmer.ledger import read_op_pages
+from emulator.programmer.program_file import drug_text
+from emulator.programmer.program_image import Program
+from emulator.programmer.programming import read_program
 from protocol.messages.alarm import AlarmEntry
-from protocol.messages.codes import Marks
 from protocol.messages.link import CapsAnswer, CapsRequest, HelloAnswer, LinkStatsAnswer, LinkStatsRequest
 from protocol.messages.log import LogStatusAnswer, LogStatusRequest
 from protocol.messages.op import OpListAnswer
 from protocol.messages.pump_time import TimeReadAnswer, TimeReadRequest
 from protocol.messages.read import IdentAnswer, IdentRequest, StatusAnswer, StatusRequest
+from protocol.refusals import NakCode
 
 MAX_WATCH_COUNT = 1_000_000_000
 
@@ -33,6 +37,8 @@ class Interrogation:
         self.hello = hello
         self.ident: IdentAnswer
         self.status: StatusAnswer
+        self.caps: CapsAnswer
+        self.program: Program | None
         self.time: TimeReadAnswer
         self.alarms: list[AlarmEntry]
         self.ops: list[OpListAnswer]
@@ -43,6 +49,8 @@ class Interrogation:
         """Ask for everything but the greeting."""
         self.ident = yield from read(IdentRequest(), IdentAnswer)
         self.status = yield from read(StatusRequest(), StatusAnswer)
+        self.caps = yield from read(CapsRequest(), CapsAnswer)
+        self.program = yield from _read_program()
         self.time = yield from read(TimeReadRequest(), TimeReadAnswer)
         self.alarms = yield from read_alarms()
         self.ops = yield from read_op_pages()
@@ -55,6 +63,7 @@ class Interrogation:
             "hello": document_of(self.hello),
             "ident": document_of(self.ident),
             "status": document_of(self.status),
+            "program": program_document(self.program, self.caps) if self.program is not None else None,
             "time": document_of(self.time),
             "alarms": [document_of(alarm) for alarm in self.alarms],
             "ops": ops_document(self.ops),
@@ -65,16 +74,18 @@ class Interrogation:
     def lines(self) -> list[str]:
         """For people."""
         hello, status = self.hello, self.status
-        shown = ["", f"  INSECURE: {_INSECURE_TEXT}", ""] if Marks.INSECURE in hello.marks else []
+        warnings = [text for mark, text in LOUD_MARKS.items() if mark in hello.marks]
+        shown = ["", *(f"  {text}" for text in warnings), ""] if warnings else []
         first = self.ops[0]
         rows = [
             ("serial number", f"{hello.serial_number:08X}"),
             ("model", f"{self.ident.model} (profile {self.ident.profile})"),
             ("firmware", f"{self.ident.firmware_version} ({self.ident.firmware_hash.hex()})"),
             ("protocol", f"{hello.major}.{hello.minor}, {', '.join(names_of(hello.capabilities))}"),
-            ("marks", ", ".join(name.upper() for name in names_of(hello.marks)) or "none"),
+            ("marks", ", ".join(name.upper().replace("_", " ") for name in names_of(hello.marks)) or "none"),
             ("run state", _run_state_text(status)),
             ("rate", f"{format_rate(status.base_rate_nl_per_day)} {_programmed_text(status)}".strip()),
+            *_program_rows(self.program),
             ("reservoir", format_volume_nl(status.reservoir_nl)),
             ("bolus", _bolus_text(status)),
             ("delivered in life", format_volume_nl(status.delivered_nl)),
@@ -92,11 +103,11 @@ class Interrogation:
         return shown
 
 
-_INSECURE_TEXT = "this pump asks nobody for a key; whoever can open its port can program it."
-
-
-@click.command(epilog="\b\nExamples:\n  vpump interrogate\n  vpump interrogate -p /dev/pts/3 --json")
-@talks_to_pump
+@click.command(
+    epilog="\b\nExamples:\n  vpump interrogate\n  vpump interrogate -p /dev/pts/3 --json\n"
+    "  vpump interrogate --keys keys.toml    a pump that has keys of its own"
+)
+@talks_to_pump(role="reader")
 def interrogate(target: Target) -> None:
     """Everything a programmer shows after an interrogation."""
     with open_link(target) as link:
@@ -109,7 +120,7 @@ def interrogate(target: Target) -> None:
 
 
 @click.command(epilog="\b\nExamples:\n  vpump caps\n  vpump caps --json")
-@talks_to_pump
+@talks_to_pump(role="reader")
 def caps(target: Target) -> None:
     """The limits of the pump, and its quanta."""
     with open_link(target) as link:
@@ -125,14 +136,14 @@ def caps(target: Target) -> None:
     "--interval", "interval_us", type=DURATION, default=US_PER_S, metavar="DURATION", help="Between two lines (1s)."
 )
 @click.option("--count", type=click.IntRange(1, MAX_WATCH_COUNT), metavar="N", help="End after N lines.")
-@talks_to_pump
+@talks_to_pump(role="reader")
 def watch(target: Target, interval_us: int, count: int | None) -> None:
     """Live telemetry, a line at a time, until interrupted."""
-    with open_link(target) as link, failures():
+    with open_link(target) as link:
         hands = LineHands(link)
         for number in range(count or MAX_WATCH_COUNT):
             if number:
-                time.sleep(interval_us / US_PER_S)
+                hands.pause(interval_us)
             status = run(read(StatusRequest(), StatusAnswer), hands)
             click.echo(json.dumps(document_of(status)) if json_requested() else _status_line(status))
 
@@ -143,6 +154,28 @@ def ops_document(pages: list[OpListAnswer]) -> dict[str, Any]:
     del document["page"], document["pages"]
     document["ops"] = [document_of(entry) for page in pages for entry in page.ops]
     return document
+
+
+def _read_program() -> Procedure[Program | None]:
+    """The active program, None for a pump that has lost its memory: it has the more to tell of itself."""
+    try:
+        return (yield from read_program())
+    except PumpRefused as refused:
+        if refused.nak.code != NakCode.MEMORY_FAILURE:
+            raise
+        return None
+
+
+def _program_rows(program: Program | None) -> list[tuple[str, str]]:
+    if program is None:
+        return [("program", "lost with the pump's memory")]
+    return [
+        ("program", f"{program.crc32:08X}, {program.mode.name.lower().replace('_', ' ')}"),
+        ("drugs", "; ".join(drug_text(drug) for drug in program.drugs) or "none named"),
+        ("rate limit", format_rate(program.rate_max_nl_per_day)),
+        ("bolus limit", format_volume_nl(program.bolus_volume_max_nl)),
+        ("low reservoir at", format_volume_nl(program.low_reservoir_nl)),
+    ]
 
 
 def _run_state_text(status: StatusAnswer) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import signal
-import string
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -28,12 +29,10 @@ if TYPE_CHECKING:
     from emulator.running import RunningPump
     from emulator.serving import Serving
     from emulator.trace import LineWriter
+    from protocol.keys import RoleKeys
 
 SEED_LIMIT = 2**64 - 1
 PORT_LIMIT = 16
-ANY_ADDRESS = 0xFFFF_FFFF
-
-_INSECURE = "INSECURE: this pump asks nobody for a key; whoever can open its port can program it."
 
 _EXAMPLES = """
 \b
@@ -45,10 +44,14 @@ Examples:
   vpump serve --speed 3600                   an hour in a second, while no session is open
   vpump serve --speed 0 --control unix:/tmp/pump.sock
                                              time moves only by 'vpump control'
+  vpump keys new keys.toml 00C0FFEE && vpump serve --keys keys.toml
+                                             keys of its own, instead of the published test keys
+  vpump serve --insecure                     no keys at all
 
 \b
 Then, in another terminal:
   vpump interrogate                          finds the only pump that runs here
+  vpump interrogate --keys keys.toml         the same, if it has keys of its own
 """
 
 
@@ -66,12 +69,22 @@ class _Options:
     profile: str
     seed: int
     serial_number: int
+    insecure: bool
+    key_file: Path | None
+    keys: RoleKeys | None
     control: str | None
     faults: tuple[str, ...]
     trace: bool
     speed: Fraction
     session_speed: Fraction
     as_json: bool
+
+    @property
+    def whose_keys(self) -> Literal["test", "own"]:
+        """Whether anybody can work out a key of this pump."""
+        from emulator.identity import are_published
+
+        return "test" if self.keys is None or are_published(self.serial_number, self.keys) else "own"
 
 
 @click.command(epilog=_EXAMPLES)
@@ -89,7 +102,14 @@ class _Options:
 @click.option("--control", metavar="SPEC", help="Open the tester's control plane: unix:PATH or tcp:HOST:PORT.")
 @click.option("--fault", "faults", metavar="SPEC", multiple=True, help="Arm a fault from the start; repeatable.")
 @click.option("--trace", is_flag=True, help="Show every event: on stderr, or as JSON lines on stdout with --json.")
-@click.option("--insecure", is_flag=True, help="Ask for no keys. This pump never does yet, and says so.")
+@click.option(
+    "--keys",
+    "key_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Its keys, from a file for you alone (see 'vpump keys'). [default: published test keys]",
+)
+@click.option("--insecure", is_flag=True, help="Ask nobody for a key. The pump says so wherever it can.")
 @click.option(
     "--speed", metavar="S", default="1", show_default=True, help="Virtual seconds per second; 0 = stand still."
 )
@@ -107,21 +127,25 @@ def serve(
     control: str | None,
     faults: tuple[str, ...],
     trace: bool,
+    key_file: Path | None,
     insecure: bool,
     speed: str,
     session_speed: str | None,
     as_json: bool,
 ) -> None:
     """Run a pump until interrupted."""
-    del insecure  # Without it the pump is the same today; the line on stderr says so either way.
     if as_json:
         request_json(context)
     base_speed = _read_speed("--speed", speed)
+    number = _read_serial_number(serial_number, seed)
     options = _Options(
         ports=_read_ports(listen),
         profile=profile,
         seed=seed,
-        serial_number=_read_serial_number(serial_number, seed),
+        serial_number=number,
+        insecure=insecure,
+        key_file=key_file,
+        keys=_read_keys(key_file, number) if key_file is not None else None,
         control=control,
         faults=faults,
         trace=trace,
@@ -173,7 +197,7 @@ class _Run:
             pacer = Pacer(options.speed, options.session_speed, time.monotonic_ns())
             serving = self._serving = Serving(self._device, ports, pacer)
             control = await _start_control(options.control, serving, stack)
-            say_line(_INSECURE)
+            say_line(_security_line(options))
             try:
                 stack.enter_context(register(self._record(ports, control)))
             except RunningError as error:
@@ -227,6 +251,7 @@ class _Run:
         }
         if control is not None and control.token is not None:
             document["control_token"] = control.token
+        document |= {"keys": options.whose_keys, "insecure": options.insecure}
         return json.dumps(document)
 
     def _welcome(self, ports: Sequence[Port], control: ControlHandle | None) -> str:
@@ -242,7 +267,10 @@ class _Run:
         if options.speed != 1:
             lines.append(f"  speed    {_number(options.speed)}, in a session {_number(options.session_speed)}")
         if ports:
-            lines.append(f"Point your program at it, or try: vpump interrogate -p {ports[0].link or ports[0].url}")
+            first_try = f"vpump interrogate -p {ports[0].link or ports[0].url}"
+            if options.keys is not None and not options.insecure:
+                first_try += f" --keys {shlex.quote(str(options.key_file))}"
+            lines.append(f"Point your program at it, or try: {first_try}")
         lines.append("Stop it with Ctrl-C.")
         return "\n".join(lines)
 
@@ -266,6 +294,18 @@ class _Run:
 def say_line(line: str) -> None:
     """Print a line on stderr as it is."""
     click.echo(line, err=True)
+
+
+def _security_line(options: _Options) -> str:
+    """How this pump is guarded; loud where it is not."""
+    from emulator.cli.wording import LOUD_MARKS
+    from protocol.messages.codes import Marks
+
+    if options.insecure:
+        return LOUD_MARKS[Marks.INSECURE]
+    if options.whose_keys == "test":
+        return LOUD_MARKS[Marks.TEST_KEYS]
+    return f"This pump has keys of its own, from {options.key_file}."
 
 
 def _tracer(writer: LineWriter, *, as_json: bool) -> Callable[[Event], None]:
@@ -302,21 +342,38 @@ def _read_serial_number(text: str | None, seed: int) -> int:
         from emulator.assembly import serial_number_for
 
         return serial_number_for(seed)
-    number = int(text, 16) if 1 <= len(text) <= 8 and all(digit in string.hexdigits for digit in text) else 0
-    # The serial number is the pump's address, and the highest one means any pump.
-    if not 0 < number < ANY_ADDRESS:
+    from emulator.keyfile import read_serial_number
+
+    number = read_serial_number(text)
+    if number is None:
         raise UsageFailure(
             f"--serial-number: {text!r} is none: allowed are 1 to 8 hexadecimal digits, from 00000001 to FFFFFFFE."
         )
     return number
 
 
+def _read_keys(key_file: Path, serial_number: int) -> RoleKeys:
+    from emulator.keyfile import KeyFileError, read_key_file
+
+    try:
+        return read_key_file(key_file).all_of(serial_number)
+    except KeyFileError as error:
+        raise UsageFailure(f"--keys: {error}") from error
+
+
 def _build_device(options: _Options) -> Device:
-    from emulator.assembly import build_device
+    from emulator.assembly import build_device, fresh_session_floor
     from firmware_model.profile import ProfileError
 
     try:
-        return build_device(options.profile, options.seed, options.serial_number)
+        return build_device(
+            options.profile,
+            options.seed,
+            options.serial_number,
+            insecure=options.insecure,
+            session_floor=fresh_session_floor(),
+            keys=options.keys,
+        )
     except ProfileError as error:
         raise UsageFailure(f"{error}.") from error
 

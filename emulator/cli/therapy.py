@@ -6,11 +6,19 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
-from emulator.cli.connection import LineHands, Target, leave_with, pump_at_work, refused_failure, talks_to_pump
+from emulator.cli.connection import (
+    LineHands,
+    Target,
+    leave_with,
+    pump_at_work,
+    refused_failure,
+    talks_to_pump,
+    unknown_failure,
+)
 from emulator.cli.errors import (
     CommandFailure,
     ExpectationFailed,
@@ -27,6 +35,7 @@ from emulator.cli.wording import document_of, in_peoples_units
 from emulator.programmer.book import BookError, Intention
 from emulator.programmer.effects import NoPump, Procedure, PumpRefused, run
 from emulator.programmer.ledger import Host
+from emulator.programmer.link import LinkError
 from emulator.programmer.outcomes import NotTaken, Taken, Unknown, Why
 from emulator.programmer.rules import (
     BolusOrder,
@@ -42,9 +51,11 @@ from emulator.programmer.rules import (
     stop,
 )
 from protocol.fields import decode
-from protocol.messages.codes import BolusKind, OpState
+from protocol.messages.codes import BolusKind, OpState, Role
 from protocol.messages.deliver import OP_ID_MAX
 from protocol.messages.operations import by_name
+
+R = TypeVar("R")
 
 MAX_DURATION_S = 0xFFFF_FFFE
 
@@ -87,7 +98,7 @@ Exit status 6 means that the outcome is unknown; 'vpump op N' asks for it.
 )
 @_op_id_option
 @click.option("--wait", is_flag=True, help="Stay until its end; leaving earlier loses nothing.")
-@talks_to_pump
+@talks_to_pump(role="clinician")
 def bolus(target: Target, volume_nl: int, over_us: int | None, kind: str, op_id: int | None, wait: bool) -> None:
     """Deliver a bolus of VOLUME (such as 50uL) once."""
     duration_s = None
@@ -106,7 +117,7 @@ def therapy() -> None:
 
 @therapy.command("stop")
 @_op_id_option
-@talks_to_pump
+@talks_to_pump(role="clinician")
 def stop_command(target: Target, op_id: int | None) -> None:
     """Halt all delivery; a running bolus ends."""
     _command(target, lambda host: stop(host, op_id))
@@ -114,7 +125,7 @@ def stop_command(target: Target, op_id: int | None) -> None:
 
 @therapy.command("start")
 @_op_id_option
-@talks_to_pump
+@talks_to_pump(role="clinician")
 def start_command(target: Target, op_id: int | None) -> None:
     """Resume the programmed infusion."""
     _command(target, lambda host: start(host, op_id))
@@ -122,7 +133,7 @@ def start_command(target: Target, op_id: int | None) -> None:
 
 @therapy.command("cancel")
 @_op_id_option
-@talks_to_pump
+@talks_to_pump(role="clinician")
 def cancel_command(target: Target, op_id: int | None) -> None:
     """End the running bolus; the infusion goes on."""
     _command(target, lambda host: cancel(host, op_id))
@@ -130,8 +141,8 @@ def cancel_command(target: Target, op_id: int | None) -> None:
 
 def _command(target: Target, procedure: Callable[[Host], Procedure[Report]], *, wait: bool = False) -> None:
     """Carry a command out, tell its outcome, and only then close it in the book."""
-    with pump_at_work(target) as (host, hands), _nothing_lost(host):
-        report = _first_outcome(host, hands, procedure)
+    with pump_at_work(target) as (host, hands), nothing_lost(host):
+        report = first_outcome(host, hands, procedure)
         if report.continued:
             say(f"continued operation {report.intention.op_id}, which an earlier run began; nothing new was begun.")
         if wait and isinstance(report.outcome, Taken) and report.outcome.state == OpState.EXECUTING:
@@ -151,7 +162,8 @@ def _command(target: Target, procedure: Callable[[Host], Procedure[Report]], *, 
             leave_with(failure)
 
 
-def _first_outcome(host: Host, hands: LineHands, procedure: Callable[[Host], Procedure[Report]]) -> Report:
+def first_outcome(host: Host, hands: LineHands, procedure: Callable[[Host], Procedure[R]]) -> R:
+    """Carry out a command up to its outcome; what stays open, and what the user must choose otherwise, is a failure."""
     try:
         return run(procedure(host), hands)
     except OtherCommand as other:
@@ -168,30 +180,30 @@ def _first_outcome(host: Host, hands: LineHands, procedure: Callable[[Host], Pro
         ) from taken
     except NothingToCancel as nothing:
         raise Refused("no bolus is running, so there is nothing to cancel.", code="no_such_bolus") from nothing
-    except (NoPump, PumpRefused) as error:
+    except (NoPump, PumpRefused, LinkError) as error:
         begun = [each for each in host.book.unfinished if each.stage == "open"]
         if not begun:
             raise
-        raise _unknown(begun[-1], Unknown(_why(error), final=False)) from error
+        raise unknown_failure(begun[-1], _why(error)) from error
 
 
 def _last_outcome(host: Host, hands: LineHands, report: Report) -> Report:
     op_id = report.intention.op_id
     try:
         return run(follow(host, report), hands)
-    except (NoPump, PumpRefused) as error:
+    except (NoPump, PumpRefused, LinkError) as error:
         raise OutcomeUnknown(
             f"operation {op_id} was taken, and then {_why(error)}; ask for its end with 'vpump op {op_id}'.",
             op_id=op_id,
         ) from error
 
 
-def _why(error: NoPump | PumpRefused) -> str:
-    return str(error) if isinstance(error, NoPump) else f"the pump refused with {error}"
+def _why(error: Exception) -> str:
+    return f"the pump refused with {error}" if isinstance(error, PumpRefused) else str(error).rstrip(".")
 
 
 @contextlib.contextmanager
-def _nothing_lost(host: Host) -> Iterator[None]:
+def nothing_lost(host: Host) -> Iterator[None]:
     """What ends a command after its first byte may have left must name the operation."""
     try:
         yield
@@ -247,7 +259,7 @@ def failure_of(report: Report, *, waited: bool = False) -> CommandFailure | None
             return None
         case NotTaken(why=why, nak=nak):
             if nak is not None:
-                return refused_failure(nak, _request_of(report.intention))
+                return refused_failure(nak, _request_of(report.intention), Role(report.intention.role))
             if why == Why.NOT_SEEN:
                 return LinkFailure(
                     f"the pump never received operation {op_id}, so nothing has happened; run the command again.",
@@ -255,18 +267,7 @@ def failure_of(report: Report, *, waited: bool = False) -> CommandFailure | None
                 )
             return Refused(f"operation {op_id} was not taken: {why.value}.", code=why.name.lower(), op_id=op_id)
         case Unknown():
-            return _unknown(report.intention, outcome)
-
-
-def _unknown(intention: Intention, outcome: Unknown) -> OutcomeUnknown:
-    op_id = intention.op_id
-    advice = f"ask again with 'vpump op {op_id}'"
-    if outcome.final:
-        advice = f"look at the pump, then book that with 'vpump op {op_id} --book-unknown'"
-    what = f"operation {op_id} ({in_peoples_units(intention.command)})"
-    return OutcomeUnknown(
-        f"the outcome of {what} is unknown: {outcome.reason}; {advice}.", op_id=op_id, final=outcome.final
-    )
+            return unknown_failure(report.intention, outcome.reason, final=outcome.final)
 
 
 def _request_of(intention: Intention) -> Any:

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum, IntFlag
 from typing import Any
 
 from emulator.cli.quantities import UNKNOWN_U32, US_PER_S, format_duration_us, format_rate, format_volume_nl
+from protocol.access import access_of
 from protocol.fields import FormatError, table_of
-from protocol.messages.codes import LogType
+from protocol.messages.codes import LogType, Marks, Role
 from protocol.messages.log import LogRecord
 from protocol.messages.log_records import data_of
 from protocol.messages.operations import operation_of
 from protocol.refusals import NO_FIELD, REFUSALS, Nak, NakCode
 
+LOUD_MARKS: Mapping[Marks, str] = {
+    Marks.INSECURE: "INSECURE: this pump asks nobody for a key; whoever can open its port can program it.",
+    Marks.TEST_KEYS: "TEST KEYS: the keys of this pump are published; it protects nobody.",
+}
+"""What a person must not overlook, wherever a pump shows itself."""
+
 _SERIAL_NUMBER = "serial_number"
+# Names of things rather than amounts: a person compares them with what another sentence says.
+_IN_HEX = frozenset({_SERIAL_NUMBER, "host_id", "from_host_id", "crc32"})
 _UNKNOWN_U16 = 0xFFFF
 _NANOLITRES = re.compile(r"\b([0-9]+) nl\b", re.ASCII)
 _SECONDS = re.compile(r"\b([0-9]+) s\b", re.ASCII)
@@ -72,7 +81,7 @@ def names_of(flags: IntFlag) -> list[str]:
 
 def text_of(value: Any, unit: str = "", name: str = "") -> str:
     """One field's value for people."""
-    if name == _SERIAL_NUMBER:
+    if name in _IN_HEX:
         return f"{value:08X}"
     if isinstance(value, IntFlag):
         return ", ".join(names_of(value)) or "none"
@@ -141,9 +150,16 @@ def in_peoples_units(sentence: str) -> str:
     return _SECONDS.sub(lambda found: format_duration_us(int(found[1]) * US_PER_S), sentence)
 
 
-def refusal_sentence(nak: Nak, request: object) -> str:
-    """Why the pump refused a request, with the limit that it named, in units, and what to do about it."""
+def refusal_sentence(nak: Nak, request: object, role: Role | None = None) -> str:
+    """Why the pump refused a request, with the limit that it named, in units, and what to do about it.
+
+    `role`: as whom it was asked, where that is known.
+    """
     refusal = REFUSALS[nak.code]
+    name = operation_of(request).name
+    if nak.code == NakCode.ROLE and role is not None:
+        needed = " or ".join(each.name.lower() for each in sorted(access_of(name).roles))
+        return f"role {role.name.lower()} may not do {name} (ROLE); that needs role {needed}, see --role."
     table = table_of(type(request))
     field = table[nak.field] if nak.field < len(table) else None
     parts = [refusal.meaning.partition(";")[0]]
@@ -155,7 +171,7 @@ def refusal_sentence(nak: Nak, request: object) -> str:
     cure = refusal.cure
     if nak.code == NakCode.UNRESOLVED:
         cure = "see what became of it with 'vpump op', then run the command again"
-    return f"the pump refused {operation_of(request).name} ({nak.code.name}): {', '.join(parts)}; {cure}."
+    return f"the pump refused {name} ({nak.code.name}): {', '.join(parts)}; {cure}."
 
 
 def limit_text(nak: Nak, unit: str) -> str:

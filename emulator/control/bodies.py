@@ -9,15 +9,24 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 
 import msgspec
 
+from firmware_model.memory import CutMode
+
 MAX_BODY_BYTES = 64 * 1024
 MAX_DURATION_US = 36_525 * 86_400 * 1_000_000  # 100 years
 MAX_MATCH_FIELDS = 16
 MAX_FAULT_CHARACTERS = 1_000
 MAX_AT_WRITE = 1_000_000_000  # far more writes than a pump's memory endures
+MAX_TORN_BYTES = 4_096  # more than the largest page of a pump's memory has
 MAX_SHOWN_CHARACTERS = 60  # of a wrong value, in a message
 
 _DURATION_ALLOWED = f"a whole number of microseconds from 1 to {MAX_DURATION_US} (100 years)"
 _DurationUs = Annotated[int, msgspec.Meta(ge=1, le=MAX_DURATION_US)]
+
+_KEY_ALLOWED = "32 hex digits; all three roles, or none of them for the test keys"
+_Key = Annotated[str, msgspec.Meta(pattern="^[0-9A-Fa-f]{32}$")]
+
+COUNTED_MODES = (CutMode.TORN, CutMode.GARBAGE)
+"""The cut modes that `torn_bytes` has a meaning in."""
 
 # The place that msgspec names in its message: the first step below the document is the field.
 _FAILED_FIELD = re.compile(r"at `\$\.(\w+)")
@@ -44,9 +53,13 @@ class RequestError(Exception):
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):
-    """A request's JSON object; `ALLOWED` says for each field what may stand in it."""
+    """A request's JSON object; `ALLOWED` says for each field what may stand in it.
+
+    `SECRET`: no value of its fields is ever shown, and no name that should not be there.
+    """
 
     ALLOWED: ClassVar[Mapping[str, str]] = {}
+    SECRET: ClassVar[bool] = False
 
 
 class EmptyBody(Body):
@@ -93,14 +106,14 @@ class PowerBody(Body):
     ALLOWED: ClassVar[Mapping[str, str]] = {
         "change": "cut or restore",
         "at_write": f"a whole number from 1 (the next write) to {MAX_AT_WRITE}, or null for now",
-        "mode": "before, after or torn",
-        "torn_bytes": "a whole number from 1 to 7",
+        "mode": ", ".join(mode.value for mode in CutMode),
+        "torn_bytes": f"a whole number from 1 to {MAX_TORN_BYTES}",
     }
 
     change: Literal["cut", "restore"]
     at_write: Annotated[int, msgspec.Meta(ge=1, le=MAX_AT_WRITE)] | None = None
-    mode: Literal["before", "after", "torn"] | None = None
-    torn_bytes: Annotated[int, msgspec.Meta(ge=1, le=7)] | None = None
+    mode: CutMode | None = None
+    torn_bytes: Annotated[int, msgspec.Meta(ge=1, le=MAX_TORN_BYTES)] | None = None
 
     def check(self) -> None:
         """Refuse a field that would mean nothing beside the others."""
@@ -111,17 +124,45 @@ class PowerBody(Body):
         if self.mode is not None and self.at_write is None:
             raise RequestError(
                 400,
-                f"mode '{self.mode}' says where in a write the cut comes, so it needs at_write",
+                f"mode '{self.mode.value}' says what becomes of a write, so it needs at_write",
                 field="mode",
                 allowed="only together with at_write",
             )
-        if self.torn_bytes is not None and self.mode != "torn":
+        if self.torn_bytes is not None and self.mode not in COUNTED_MODES:
             raise RequestError(
                 400,
-                "torn_bytes counts the bytes of a torn write, so it needs mode 'torn'",
+                "torn_bytes counts the bytes that are written or become garbage, so it needs mode 'torn' or 'garbage'",
                 field="torn_bytes",
-                allowed="only together with mode torn",
+                allowed="only together with mode torn or garbage",
             )
+
+
+class KeysBody(Body):
+    """Give the pump other keys: all three, or none for the published test keys."""
+
+    ALLOWED: ClassVar[Mapping[str, str]] = {
+        "reader": _KEY_ALLOWED,
+        "patient": _KEY_ALLOWED,
+        "clinician": _KEY_ALLOWED,
+    }
+    SECRET: ClassVar[bool] = True
+
+    reader: _Key | None = None
+    patient: _Key | None = None
+    clinician: _Key | None = None
+
+    def keys(self) -> dict[str, bytes]:
+        """The keys by role. Raises RequestError when some are there and some are not."""
+        given = {name: getattr(self, name) for name in self.ALLOWED}
+        missing = [name for name, key in given.items() if key is None]
+        if missing and len(missing) < len(given):
+            raise RequestError(
+                400,
+                f"field '{missing[0]}' is missing; a pump needs a key for each role",
+                field=missing[0],
+                allowed=_KEY_ALLOWED,
+            )
+        return {name: bytes.fromhex(key) for name, key in given.items() if key is not None}
 
 
 B = TypeVar("B", bound=Body)
@@ -137,7 +178,7 @@ def read_body(raw: bytes, kind: type[B]) -> B:
         raise RequestError(400, f"the body is no JSON object; its fields are: {names}", allowed=names)
     for name in document:
         if name not in fields:
-            shown = shortened(name)
+            shown = "…" if kind.SECRET else shortened(name)
             raise RequestError(400, f"field '{shown}' is unknown; allowed are: {names}", field=shown, allowed=names)
     for name, described in fields.items():
         if described.required and name not in document:
@@ -149,7 +190,7 @@ def read_body(raw: bytes, kind: type[B]) -> B:
         failed = _FAILED_FIELD.search(str(error))
         name = failed[1] if failed else ""
         allowed = kind.ALLOWED.get(name, names)
-        value = shortened(json.dumps(document.get(name), ensure_ascii=False))
+        value = "no such key" if kind.SECRET else shortened(json.dumps(document.get(name), ensure_ascii=False))
         message = f"field '{name}' is {value}; allowed is {allowed}"
         raise RequestError(400, message, field=name, allowed=allowed) from None
 

@@ -94,7 +94,7 @@ class ControlClient:
     def cut_power(
         self, *, at_write: int | None = None, mode: str | None = None, torn_bytes: int | None = None
     ) -> Document:
-        """Cut the power now, or at the `at_write`-th memory write from now: before it, after it or within it."""
+        """Cut the power now, or at the `at_write`-th memory write from now; `mode` says what becomes of that write."""
         body: Document = {"change": "cut"}
         for name, value in (("at_write", at_write), ("mode", mode), ("torn_bytes", torn_bytes)):
             if value is not None:
@@ -104,6 +104,10 @@ class ControlClient:
     def restore_power(self) -> Document:
         """Give the power back."""
         return self._request("POST", "/power", {"change": "restore"})
+
+    def replace_keys(self, keys: Mapping[str, bytes] | None = None) -> Document:
+        """Give the pump other keys by role, all three; None for the published test keys. Its sessions end."""
+        return self._request("PUT", "/keys", {role: key.hex() for role, key in (keys or {}).items()})
 
     def truth(self) -> Document:
         """What is physically so."""

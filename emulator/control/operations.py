@@ -14,6 +14,7 @@ from emulator.control.bodies import (
     Body,
     EmptyBody,
     FaultBody,
+    KeysBody,
     PowerBody,
     RequestError,
     RunUntilBody,
@@ -22,8 +23,7 @@ from emulator.control.bodies import (
 from emulator.control.contract import Serving
 from emulator.control.time_moves import TimeMoves
 from emulator.faults.registry import parse_fault
-from emulator.inputs import Action, ArmFault, ClearFaults, CutPower, RestorePower
-from firmware_model.memory import CutMode
+from emulator.inputs import Action, ArmFault, ClearFaults, CutPower, ReplaceKeys, RestorePower
 
 Answer = Mapping[str, object]
 
@@ -60,6 +60,7 @@ class ControlPlane:
             Operation("POST", "/faults", "arms a fault", self.arm_fault, FaultBody),
             Operation("DELETE", "/faults", "disarms all faults and power cuts", self.clear_faults),
             Operation("POST", "/power", "cuts or restores the pump's power", self.change_power, PowerBody),
+            Operation("PUT", "/keys", "gives the pump other keys; its sessions end", self.replace_keys, KeysBody),
             Operation("GET", "/truth", "says what is physically so", self.tell_truth),
             # After the answer, which the client could otherwise miss.
             Operation("POST", "/shutdown", "ends the pump", self.shut_down, afterwards=serving.shutdown),
@@ -123,11 +124,15 @@ class ControlPlane:
             return {"change": "restore", "now_us": self._serving.now_us()}
         cut = CutPower(at_write=body.at_write)
         if body.mode is not None:
-            cut = CutPower(
-                at_write=body.at_write, mode=CutMode(body.mode), torn_bytes=body.torn_bytes or cut.torn_bytes
-            )
+            cut = CutPower(at_write=body.at_write, mode=body.mode, torn_bytes=body.torn_bytes or cut.torn_bytes)
         self._apply(cut)
         return {"change": "cut", "at_write": cut.at_write, "mode": cut.mode.value, "now_us": self._serving.now_us()}
+
+    async def replace_keys(self, raw: bytes) -> Answer:
+        """PUT /keys"""
+        keys = read_body(raw, KeysBody).keys()
+        self._apply(ReplaceKeys(keys))
+        return {"keys": "own" if keys else "test", "now_us": self._serving.now_us()}
 
     async def tell_truth(self, raw: bytes) -> Answer:
         """GET /truth"""

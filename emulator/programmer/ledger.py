@@ -24,6 +24,7 @@ from protocol.messages.log_records import (
     BolusCancelledData,
     BolusEndedData,
     BolusStartedData,
+    ProgramChangedData,
     TherapyStartedData,
     TherapyStoppedData,
     data_of,
@@ -37,7 +38,12 @@ PENDING_PAUSE_US = 500_000
 MAX_LOG_RECORDS = 1 << 20
 
 _NEW_MEMORY = "the pump's memory is not the one that it was given to"
-_ONE_RECORD_OPS = {"STOP": TherapyStoppedData, "START": TherapyStartedData, "BOLUS_CANCEL": BolusCancelledData}
+_ONE_RECORD_OPS = {
+    "STOP": TherapyStoppedData,
+    "START": TherapyStartedData,
+    "BOLUS_CANCEL": BolusCancelledData,
+    "PROGRAM_COMMIT": ProgramChangedData,
+}
 
 
 @dataclass(slots=True)
@@ -47,6 +53,13 @@ class Host:
     book: Book
     role: Role = Role.CLINICIAN
     host_id: int = 0
+
+    def has_silenced(self, intention: Intention) -> bool:
+        """Whether no frame of another session can carry out an intention any more.
+
+        There is one clinician's place, and whoever opens a session ends the one that he had in the same role.
+        """
+        return intention.role == self.role and (self.role is Role.CLINICIAN or intention.host_id == self.host_id)
 
     def keep(self, book: Book) -> Procedure[None]:
         """Make a new state of the book durable."""
@@ -155,8 +168,8 @@ def _is_another_memory(book: Book, listing: BookedOpList) -> bool:
 def resolve(host: Host, intention: Intention) -> Procedure[Outcome]:
     """What became of a command that has left, or may have; raises NoPump and PumpRefused when nobody answers that.
 
-    The complete OP_LIST comes first. It is a sequenced request of the same line, so that a NOT_SEEN after it is final
-    for every copy that was sent before.
+    The complete OP_LIST comes first. It is a sequenced request of our own session, so that a NOT_SEEN after it is final
+    for every copy that was sent before in this one; copies of earlier sessions died with those, if ours has ended them.
     """
     listing = yield from read_op_list(host)
     current = host.book.latest(intention.role, intention.op_id)
@@ -167,7 +180,7 @@ def resolve(host: Host, intention: Intention) -> Procedure[Outcome]:
         return Unknown(_NEW_MEMORY, final=True)
     outcome = _listed(intention, listing)
     if outcome is None:
-        outcome = yield from _query(intention)
+        outcome = yield from _query(host, intention)
     was_taken = intention.outcome is not None and intention.outcome.kind == "taken"
     if was_taken and isinstance(outcome, NotTaken):
         return Unknown(_NEW_MEMORY, final=True)
@@ -188,7 +201,7 @@ def _identity(intention: Intention) -> tuple[int, int, str]:
     return intention.host_id, intention.opcode, intention.payload_hash
 
 
-def _query(intention: Intention) -> Procedure[Outcome]:
+def _query(host: Host, intention: Intention) -> Procedure[Outcome]:
     request = OpQueryRequest(role=Role(intention.role), op_id=intention.op_id)
     for _ in range(MAX_PENDING_QUERIES):
         answer = yield from read(request, OpQueryAnswer)
@@ -197,6 +210,10 @@ def _query(intention: Intention) -> Procedure[Outcome]:
         if answer.state == OpState.PENDING:
             yield Pause(PENDING_PAUSE_US)
             continue
+        if answer.state == OpState.NOT_SEEN and not host.has_silenced(intention):
+            owner = Role(intention.role).name.lower()
+            reason = f"the pump has not received it so far, and only a session of role {owner} makes that final"
+            return Unknown(reason, final=False)
         if answer.state == OpState.NOT_SEEN:
             return NotTaken(Why.NOT_SEEN)
         if answer.state == OpState.NEVER_TAKEN:

@@ -19,6 +19,7 @@ from emulator.programmer.book import Intention
 from emulator.programmer.effects import Ask, LineLost, NoPump, Pause, Procedure, PumpRefused, Reply, Tell, read
 from emulator.programmer.ledger import Host, bolus_id_of, read_op_list, resolve
 from emulator.programmer.outcomes import NotTaken, Outcome, Taken, Unknown, Why, from_booked, to_booked
+from protocol.access import access_of
 from protocol.fields import encode
 from protocol.host_end import Answered, NoAnswer, Refused
 from protocol.messages.codes import BolusKind, OpState, Role, RunState
@@ -36,7 +37,7 @@ from protocol.messages.link import CapsAnswer, CapsRequest
 from protocol.messages.op import OpQueryAnswer, OpQueryRequest
 from protocol.messages.operations import operation_of, payload_hash
 from protocol.messages.read import StatusAnswer, StatusRequest
-from protocol.refusals import NOT_TAKEN, NakCode
+from protocol.refusals import NOT_TAKEN, Nak, NakCode
 
 MAX_ID_COLLISIONS = 3
 S_PER_DAY = 86_400
@@ -98,7 +99,7 @@ class NothingToCancel(Exception):
 
 def deliver_bolus(host: Host, order: BolusOrder, op_id: int | None = None) -> Procedure[Report]:
     """Give a bolus once; returns when the pump has taken it, while it still runs."""
-    earlier = yield from _settle(host, order.command, op_id)
+    earlier = yield from settle(host, order.command, op_id)
     if earlier is not None:
         return earlier
     duration_s = order.duration_s
@@ -123,7 +124,7 @@ def deliver_bolus(host: Host, order: BolusOrder, op_id: int | None = None) -> Pr
             therapy_rev=therapy_rev,
         )
 
-    return (yield from _carry_out(host, order.command, build, op_id))
+    return (yield from carry_out(host, order.command, build, op_id))
 
 
 def stop(host: Host, op_id: int | None = None) -> Procedure[Report]:
@@ -138,19 +139,19 @@ def start(host: Host, op_id: int | None = None) -> Procedure[Report]:
 
 def cancel(host: Host, op_id: int | None = None) -> Procedure[Report]:
     """End the running bolus."""
-    earlier = yield from _settle(host, CANCEL, op_id, may_pass=True)
+    earlier = yield from settle(host, CANCEL, op_id, may_pass=True)
     status = yield from read(StatusRequest(), StatusAnswer)
     if earlier is not None:
         if op_id is not None or status.bolus_id in (0, bolus_id_of(earlier.intention)):
             return earlier
-        yield from _tell_earlier(host, earlier)
+        yield from tell_earlier(host, earlier)
     if status.bolus_id == 0:
         raise NothingToCancel
 
     def build(chosen: int, therapy_rev: int) -> object:
         return BolusCancelRequest(bolus_id=status.bolus_id, op_id=chosen, therapy_rev=therapy_rev)
 
-    return (yield from _carry_out(host, CANCEL, build, op_id))
+    return (yield from carry_out(host, CANCEL, build, op_id))
 
 
 def close(host: Host, report: Report) -> Procedure[None]:
@@ -199,7 +200,7 @@ def shortest_duration_s(caps: CapsAnswer, volume_nl: int) -> int:
 
 
 def _switch(host: Host, command: str, op_id: int | None, build: Build) -> Procedure[Report]:
-    earlier = yield from _settle(host, command, op_id, may_pass=command == STOP)
+    earlier = yield from settle(host, command, op_id, may_pass=command == STOP)
     if earlier is not None:
         if op_id is not None or isinstance(earlier.outcome, Unknown):
             return earlier
@@ -207,11 +208,11 @@ def _switch(host: Host, command: str, op_id: int | None, build: Build) -> Proced
         if (status.run_state == RunState.RUNNING) == (command == START):
             return earlier
         # It was taken, and therapy has changed again since: whoever asks now means now.
-        yield from _tell_earlier(host, earlier)
-    return (yield from _carry_out(host, command, build, op_id))
+        yield from tell_earlier(host, earlier)
+    return (yield from carry_out(host, command, build, op_id))
 
 
-def _settle(host: Host, command: str, op_id: int | None, *, may_pass: bool = False) -> Procedure[Report | None]:
+def settle(host: Host, command: str, op_id: int | None, *, may_pass: bool = False) -> Procedure[Report | None]:
     """See to what earlier runs left; a report is the outcome of this very command, so that nothing new may begin.
 
     `may_pass`: a command that only ever ends delivery does not wait for what became of others, and goes past an
@@ -233,7 +234,7 @@ def _settle(host: Host, command: str, op_id: int | None, *, may_pass: bool = Fal
             continue
         if same and (isinstance(report.outcome, Taken) or (op_id is not None and not _may_repeat(report.outcome))):
             return report
-        yield from _tell_earlier(host, report)
+        yield from tell_earlier(host, report)
     if op_id is None:
         return None
     named = host.book.latest(host.role, op_id)
@@ -260,7 +261,8 @@ def _may_repeat(outcome: Outcome) -> bool:
     return isinstance(outcome, NotTaken) and outcome.why in (Why.NOT_SEEN, Why.REFUSED)
 
 
-def _tell_earlier(host: Host, report: Report) -> Procedure[None]:
+def tell_earlier(host: Host, report: Report) -> Procedure[None]:
+    """Tell what an earlier run began, and close it."""
     yield Tell(f"an earlier run began operation {report.intention.op_id}: {describe(report)}.")
     yield from host.close(report.intention)
 
@@ -282,7 +284,7 @@ def describe(report: Report) -> str:
             return f"{command}, outcome unknown, {outcome.reason}"
 
 
-def _carry_out(host: Host, command: str, build: Build, op_id: int | None) -> Procedure[Report]:
+def carry_out(host: Host, command: str, build: Build, op_id: int | None) -> Procedure[Report]:
     """Intend, send, judge; with a fresh op id if another host was quicker with the one that we took."""
     report: Report | None = None
     for _ in range(MAX_ID_COLLISIONS):
@@ -292,6 +294,9 @@ def _carry_out(host: Host, command: str, build: Build, op_id: int | None) -> Pro
         chosen = op_id if op_id is not None else _next_op_id(host, listing.op_high.get(host.role, 0))
         message = build(chosen, listing.therapy_rev)
         operation = operation_of(message)
+        if host.role not in access_of(operation.name).roles:
+            # What could never be taken is not worth an entry in the book.
+            raise PumpRefused(Nak(NakCode.ROLE), message)
         intention = Intention(
             op_id=chosen,
             role=int(host.role),
@@ -350,8 +355,9 @@ def _judge(host: Host, intention: Intention, reply: Reply) -> Procedure[Outcome]
     yield Tell(f"operation {intention.op_id}: {reason}; asking what became of it.")
     try:
         outcome = yield from resolve(host, intention)
-        if isinstance(outcome, NotTaken) and isinstance(reply, Refused):
+        if isinstance(outcome, NotTaken) and isinstance(reply, Refused) and reply.nak.code != NakCode.NO_SUCH_SESSION:
             return replace(outcome, nak=reply.nak)
+        # That a session is gone is no verdict on the command.
         return outcome
     except NoPump as error:
         return Unknown(f"{reason}, and asking what became of it failed, as {error}", final=False)

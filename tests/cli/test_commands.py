@@ -3,100 +3,50 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
-from typing import Any
 
-import pytest
-from click.testing import CliRunner, Result
-
-from emulator.cli import main
-from emulator.inputs import LineChange
-from emulator.programmer import link as link_module
-from emulator.programmer.effects import LineLost
-from emulator.programmer.link import LinkBroke, NobodyThere
-from protocol.host_end import Answered, HostEnd, NoAnswer, Refused
+from protocol.host_end import Refused
 from protocol.messages.deliver import BolusExecuteRequest
 from protocol.messages.link import HelloRequest
 from protocol.messages.log import LogReadRequest
 from protocol.messages.op import OpListRequest
-from protocol.messages.read import StatusRequest
+from protocol.messages.read import StatusRequest, TherapyReadRequest
 from protocol.refusals import Nak, NakCode
-from tests.programmer.dying_host import LOST, PASSES, SERIAL_NUMBER, World
-
-HOUR_US = 3_600_000_000
-
-
-class Desk:
-    """A pump, its line and a person who types commands. `interrupts` and `breaks` strike behind requests of a class."""
-
-    def __init__(self) -> None:
-        self.world = World()
-        self.interrupts: type | None = None
-        self.breaks: type | None = None
-        self.answers: dict[type, list[Answered | Refused | NoAnswer]] = {}
-
-    def vpump(self, *arguments: str) -> Result:
-        result = CliRunner().invoke(main, arguments)
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        return result
-
-    def document(self, *arguments: str, status: int = 0) -> Any:
-        result = self.vpump(*arguments, "--json")
-        assert result.exit_code == status, result.stderr
-        return json.loads(result.stdout)
-
-
-class DeskLink:
-    """In the place of SerialLink."""
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        world = desk.world
-        world.device.line(LineChange.OPENED, world.now)
-        world._end = HostEnd(address=SERIAL_NUMBER)
-        reply = self.exchange(HelloRequest(major=1, minor=0))
-        if not isinstance(reply, Answered):
-            raise NobodyThere("the port can be opened, but no pump answers there.")
-        self.hello = reply.message
-
-    def exchange(self, message: object) -> Answered | Refused | NoAnswer:
-        reply = self._desk.world.ask(message)
-        if self._desk.interrupts is not None and isinstance(message, self._desk.interrupts):
-            raise KeyboardInterrupt
-        if self._desk.breaks is not None and isinstance(message, self._desk.breaks):
-            raise LinkBroke("the line broke: it was pulled.")
-        assert not isinstance(reply, LineLost)
-        scripted = self._desk.answers.get(type(message))
-        return scripted.pop(0) if scripted else reply
-
-    def __enter__(self) -> DeskLink:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    monkeypatch.setenv("VPUMP_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("VPUMP_PORT", "desk")
-    made = Desk()
-    monkeypatch.setattr(link_module, "SerialLink", lambda *_: DeskLink(made))
-    monkeypatch.setattr(time, "sleep", lambda seconds: made.world.pause(int(seconds * 1_000_000)))
-    return made
+from tests.cli.desk import HOUR_US, Desk
+from tests.programmer.dying_host import LOST, PASSES
 
 
 def test_interrogate_says_everything(desk: Desk) -> None:
     found = desk.document("interrogate")
-    assert list(found) == ["hello", "ident", "status", "time", "alarms", "ops", "log", "link_stats"]
+    assert list(found) == ["hello", "ident", "status", "program", "time", "alarms", "ops", "log", "link_stats"]
     assert found["hello"]["serial_number"] == found["ident"]["serial_number"] == "00C0FFEE"
-    assert found["hello"]["marks"] == ["emulator", "insecure"]
+    assert found["hello"]["marks"] == ["emulator", "test_keys", *["insecure"] * desk.insecure]
     assert found["status"]["run_state"] == "running"
     assert found["ops"] == {"epoch": 1, "therapy_rev": 1, "clinician_op_high": 0, "patient_op_high": 0, "ops": []}
+    assert (found["program"]["mode"], found["program"]["rate_nl_per_day"]) == ("simple_continuous", 620_000)
     text = desk.vpump("interrogate").stdout
-    for said in ("INSECURE", "00C0FFEE", "running", "620 uL/day", "mL", "op_high", "reference-20"):
+    for said in (
+        "00C0FFEE",
+        "running",
+        "620 uL/day",
+        "mL",
+        "op_high",
+        "reference-20",
+        "simple continuous",
+        "none named",
+    ):
         assert said in text
+    assert "\n  TEST KEYS: the keys of this pump are published; it protects nobody.\n" in text
+    assert ("\n  INSECURE: this pump asks nobody for a key" in text) is desk.insecure
+
+
+def test_a_pump_that_has_lost_its_memory_still_tells_what_it_can(desk: Desk) -> None:
+    lost = Refused(Nak(NakCode.MEMORY_FAILURE), 1)
+    desk.answers[TherapyReadRequest] = [lost, lost]
+    assert desk.document("interrogate")["program"] is None
+    assert "lost with the pump's memory" in desk.vpump("interrogate").stdout
+    desk.answers[TherapyReadRequest] = [Refused(Nak(NakCode.CONDITIONS), 1)]
+    assert desk.vpump("interrogate").exit_code == 1
 
 
 def test_caps_and_watch(desk: Desk) -> None:
@@ -171,8 +121,9 @@ def test_a_line_that_breaks_behind_execute_leaves_the_outcome_unknown_until_some
     assert desk.world.started() == 1
 
 
-def test_a_session_that_is_gone_does_not_make_an_unknown_outcome_a_refusal(desk: Desk) -> None:
+def test_a_session_that_is_gone_does_not_make_an_unknown_outcome_a_refusal(insecure_desk: Desk) -> None:
     """The ledger cannot be read, for another program has the place: the earlier dose is as unknown as before."""
+    desk = insecure_desk
     desk.breaks = BolusExecuteRequest
     desk.document("bolus", "50uL", status=6)
     desk.breaks = None
@@ -201,7 +152,8 @@ def test_an_interrupted_command_names_its_operation(desk: Desk) -> None:
 
 
 def test_no_answer_behind_execute_and_no_trace_of_it(desk: Desk) -> None:
-    frames_before_execute = 8  # HELLO, OP_LIST, CAPS, BOLUS_PREPARE: a request and an answer each
+    # HELLO, perhaps OPEN and AUTH, OP_LIST, CAPS, BOLUS_PREPARE: a request and an answer each
+    frames_before_execute = 8 if desk.insecure else 12
     desk.world.fates = iter([*[PASSES] * frames_before_execute, *[LOST] * 4])
     result = desk.vpump("bolus", "50uL")
     assert result.exit_code == 3
@@ -210,10 +162,10 @@ def test_no_answer_behind_execute_and_no_trace_of_it(desk: Desk) -> None:
     assert desk.vpump("bolus", "50uL").exit_code == 0
 
 
-def test_another_program_takes_the_place(desk: Desk) -> None:
+def test_another_program_takes_the_place(insecure_desk: Desk) -> None:
     """In INSECURE mode there is one session, and a line that is opened takes it: nothing was refused for its sake."""
-    desk.answers[StatusRequest] = [Refused(Nak(NakCode.NO_SUCH_SESSION), txn=0)]
-    watched = desk.vpump("watch", "--count", "1")
+    insecure_desk.answers[StatusRequest] = [Refused(Nak(NakCode.NO_SUCH_SESSION), txn=0)]
+    watched = insecure_desk.vpump("watch", "--count", "1")
     assert watched.exit_code == 3
     assert watched.stderr.startswith("vpump: another program has opened a line to this pump and taken our session;")
 

@@ -14,6 +14,7 @@ from emulator.cli.errors import UsageFailure
 HELLO = "00 02 10 07 01 01 ff ff ff ff 01 02 02 02 01 05 47 b8 45 42 00"
 STATUS = "00 08 10 07 01 02 ee ff c0 01 01 01 01 05 7f 1e 46 8a 00"
 REFUSED = "00 08 11 08 03 84 ee ff c0 01 01 02 08 03 34 ff 01 01 01 01 01 05 2c 17 16 bb 00"
+SECURED = "00 08 18 09 05 01 ee ff c0 04 34 12 02 04 7d e4 01 01 01 01 0d f7 4f 58 94 a3 e0 95 1e 32 30 f0 25 00"
 
 
 def decode(text: str | bytes, *arguments: str) -> Result:
@@ -94,3 +95,13 @@ def test_any_bytes_are_explained_however_they_arrive(data: bytes, size: int) -> 
         assert data[each.offset : each.offset + len(each.raw)] == each.raw
         assert each.line()
         json.dumps(each.document())
+
+
+def test_a_secured_frame_is_a_good_one_that_only_its_keys_open() -> None:
+    assert decode(SECURED).stdout.endswith(
+        "request  KEEPALIVE txn=9 address=00C0FFEE  secured: session 1234, counter 1, 2 bytes\n"
+    )
+    document = json.loads(decode(SECURED, "--json").stdout)
+    assert (document["session"], document["counter"], document["fields"]) == ("1234", 1, None)
+    assert "rejected" not in document
+    assert "session" not in json.loads(decode(HELLO, "--json").stdout)

@@ -3,13 +3,16 @@
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.cli.quantities import (
+    CONCENTRATION_UNITS_NG_PER_ML,
     DURATION_UNITS_US,
+    MAX_CONCENTRATION_NG_PER_ML,
     MAX_DURATION_US,
     MAX_RATE_NL_PER_DAY,
     MAX_VOLUME_NL,
@@ -17,15 +20,24 @@ from emulator.cli.quantities import (
     UNKNOWN_U32,
     VOLUME_UNITS_NL,
     QuantityError,
+    format_concentration,
+    format_dose_a_day,
     format_duration_us,
     format_rate,
     format_volume_nl,
+    parse_concentration_ng_per_ml,
     parse_duration_us,
+    parse_level_nl,
     parse_rate_nl_per_day,
     parse_volume_nl,
 )
 
-PARSERS: list[Callable[[str], int]] = [parse_volume_nl, parse_duration_us, parse_rate_nl_per_day]
+PARSERS: list[Callable[[str], int]] = [
+    parse_volume_nl,
+    parse_duration_us,
+    parse_rate_nl_per_day,
+    parse_concentration_ng_per_ml,
+]
 
 
 @given(st.integers(1, MAX_VOLUME_NL))
@@ -41,6 +53,23 @@ def test_a_rate_that_was_printed_is_read_as_itself(rate_nl_per_day: int) -> None
 @given(st.integers(1, MAX_DURATION_US))
 def test_a_duration_that_was_printed_is_read_as_itself(duration_us: int) -> None:
     assert parse_duration_us(format_duration_us(duration_us)) == duration_us
+
+
+@given(st.integers(1, MAX_CONCENTRATION_NG_PER_ML))
+def test_a_concentration_that_was_printed_is_read_as_itself(concentration_ng_per_ml: int) -> None:
+    assert parse_concentration_ng_per_ml(format_concentration(concentration_ng_per_ml)) == concentration_ng_per_ml
+
+
+@given(st.integers(0, MAX_VOLUME_NL))
+def test_a_level_is_a_volume_that_may_be_zero(level_nl: int) -> None:
+    assert parse_level_nl(format_volume_nl(level_nl)) == level_nl
+
+
+@given(st.integers(0, MAX_RATE_NL_PER_DAY), st.integers(1, MAX_CONCENTRATION_NG_PER_ML))
+def test_a_dose_a_day_is_exact(rate_nl_per_day: int, concentration_ng_per_ml: int) -> None:
+    number, _, unit = format_dose_a_day(rate_nl_per_day * concentration_ng_per_ml).partition(" ")
+    millilitres, nanograms = Fraction(rate_nl_per_day, 10**6), Fraction(concentration_ng_per_ml)
+    assert Fraction(number) * {"ug/day": 10**3, "mg/day": 10**6}[unit] == millilitres * nanograms
 
 
 @given(st.integers(1, 4_000), st.integers(0, 9), st.sampled_from(sorted(VOLUME_UNITS_NL)))
@@ -74,6 +103,36 @@ def test_rates_by_every_time(unit: str, factor: int) -> None:
 )
 def test_the_ways_to_write_a_volume(text: str) -> None:
     assert parse_volume_nl(text) == 50_000
+
+
+@pytest.mark.parametrize(
+    "text", ["500ug/mL", "500 mcg/ml", "500\N{MICRO SIGN}g/mL", "0.5mg/mL", "500000ng/mL", "500.ug/mL"]
+)
+def test_the_ways_to_write_a_concentration(text: str) -> None:
+    assert parse_concentration_ng_per_ml(text) == 500_000
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("500", "no unit.*ng/mL, ug/mL or mg/mL"),
+        ("500ug", "'ug'"),
+        ("500g/mL", "'g/mL'"),
+        ("500ug/uL", "'ug/uL'"),
+        ("0.5ng/mL", "finer than 1 ng/mL"),
+        ("0ug/mL", "above zero"),
+        ("5000mg/mL", "at most 4294.967294 mg/mL"),
+    ],
+)
+def test_what_is_no_concentration_is_told_why(text: str, said: str) -> None:
+    with pytest.raises(QuantityError, match=said):
+        parse_concentration_ng_per_ml(text)
+
+
+@pytest.mark.parametrize("unit", CONCENTRATION_UNITS_NG_PER_ML)
+def test_a_level_has_the_units_of_a_volume(unit: str) -> None:
+    with pytest.raises(QuantityError, match="not known here"):
+        parse_level_nl(f"0{unit}")
 
 
 @pytest.mark.parametrize(
@@ -132,3 +191,4 @@ def test_any_text_is_a_quantity_or_one_sentence(text: str, parse: Callable[[str]
 
 def test_the_wires_unknown_is_no_number() -> None:
     assert format_volume_nl(UNKNOWN_U32) == format_rate(UNKNOWN_U32) == "unknown"
+    assert format_concentration(UNKNOWN_U32) == "unknown"

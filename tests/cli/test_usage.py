@@ -27,14 +27,15 @@ from emulator.cli.errors import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-OWN = ["interrogate", "caps", "bolus", "therapy", "op", "alarm", "log", "watch", "send", "decode"]
+OWN = ["keys", "interrogate", "caps", "bolus", "therapy", "op", "alarm", "log", "watch", "send", "decode"]
 
 
 @pytest.fixture(autouse=True)
 def nobody_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VPUMP_RUNTIME_DIR", str(tmp_path / "running"))
     monkeypatch.setenv("VPUMP_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.delenv("VPUMP_PORT", raising=False)
+    for name in ("VPUMP_PORT", "VPUMP_KEYS"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def vpump(*arguments: str, stdin: str | None = None) -> Result:
@@ -90,6 +91,10 @@ def test_help_lists_the_commands_in_their_order_without_loading_them() -> None:
         (["log", "--since", "x"], "--since"),
         (["send", "0g"], "'0g' is no hex"),
         (["send", "#"], "no bytes"),
+        (["send", "00", "--role", "reader"], "--role"),
+        (["caps", "--role", "service"], "'reader', 'patient', 'clinician'"),
+        (["caps", "--keys", "no-such-file"], "the key file no-such-file cannot be read"),
+        (["op", "7", "--of", "reader"], "'clinician', 'patient'"),
     ],
 )
 def test_wrong_usage_is_one_sentence(arguments: list[str], said: str) -> None:

@@ -13,7 +13,8 @@ from emulator.cli.wording import (
     refusal_sentence,
     summary_of,
 )
-from protocol.messages.codes import BolusKind, Marks
+from protocol.messages.alarm import AlarmAckRequest
+from protocol.messages.codes import BolusKind, Marks, Role
 from protocol.messages.deliver import BolusPrepareRequest, StartRequest
 from protocol.messages.link import HelloAnswer
 from protocol.messages.log import LogRecord
@@ -60,6 +61,15 @@ def test_a_refusal_names_the_limit_in_units(nak: Nak, request_: object, said: st
     assert said in sentence
     assert nak.code.name in sentence
     assert sentence.endswith(".")
+
+
+def test_a_role_that_is_not_enough_is_named_beside_the_one_that_is() -> None:
+    nak = Nak(NakCode.ROLE)
+    assert refusal_sentence(nak, PREPARE, Role.PATIENT) == (
+        "role patient may not do BOLUS_PREPARE (ROLE); that needs role clinician, see --role."
+    )
+    assert "needs role patient or clinician" in refusal_sentence(nak, AlarmAckRequest(instance=1), Role.READER)
+    assert "this role may not do that" in refusal_sentence(nak, PREPARE)
 
 
 @pytest.mark.parametrize("code", list(NakCode))

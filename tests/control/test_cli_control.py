@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from emulator.cli import main
-from emulator.inputs import CutPower, RestorePower
+from emulator.inputs import CutPower, ReplaceKeys, RestorePower
 from emulator.running import PortRecord, RunningPump, register
 from firmware_model.memory import CutMode
 from tests.control.fake_serving import PATIENCE_S, ServedControl
@@ -53,7 +53,7 @@ def vpump(*arguments: str, env: dict[str, str] | None = None) -> Result:
 
 
 def test_every_group_and_verb_teaches_by_example() -> None:
-    verbs = [[], ["advance"], ["run-until"], ["fault"], ["faults"], ["truth"], ["shutdown"]]
+    verbs = [[], ["advance"], ["run-until"], ["fault"], ["faults"], ["truth"], ["keys"], ["shutdown"]]
     verbs += [["power"], ["power", "cut"], ["power", "restore"]]
     for verb in verbs:
         result = vpump("control", *verb, "--help")
@@ -181,14 +181,18 @@ def test_power(served: ServedControl) -> None:
     assert vpump("control", "power", "restore").stdout == "the power is on\n"
     torn = CutPower(at_write=3, mode=CutMode.TORN, torn_bytes=5)
     assert served.serving.actions == [CutPower(), torn, RestorePower()]
+    for mode in CutMode:
+        vpump("control", "power", "cut", "--at-write", "1", "--mode", mode.value)
+        assert served.serving.actions[-1] == CutPower(at_write=1, mode=mode)
     assert json.loads(vpump("control", "power", "restore", "--json").stdout) == {"change": "restore", "now_us": 0}
 
 
 @pytest.mark.usefixtures("_running")
 @pytest.mark.parametrize(
     "arguments",
-    [["--at-write", "0"], ["--mode", "after"], ["--at-write", "1", "--mode", "late"], ["--torn-bytes", "3"],
-     ["--at-write", "1", "--mode", "torn", "--torn-bytes", "8"]],
+    [["--at-write", "0"], ["--mode", "after"], ["--at-write", "1", "--mode", "soon"], ["--torn-bytes", "3"],
+     ["--at-write", "1", "--mode", "garbage", "--torn-bytes", "4097"],
+     ["--at-write", "1", "--mode", "late", "--torn-bytes", "4"]],
 )  # fmt: skip
 def test_a_power_cut_that_cannot_be_is_wrong_usage(served: ServedControl, arguments: list[str]) -> None:
     assert vpump("control", "power", "cut", *arguments).exit_code == 2
@@ -257,3 +261,47 @@ def test_the_list_of_pumps_is_not_needed_with_an_address(
     monkeypatch.setenv("VPUMP_RUNTIME_DIR", str(tmp_path / "file"))
     assert vpump("control", "truth").exit_code == 3
     assert vpump("control", "--control", served.handle.url, "truth").exit_code == 0
+
+
+@pytest.mark.usefixtures("_running")
+def test_keys_of_a_file(served: ServedControl, tmp_path: Path) -> None:
+    file = tmp_path / "pump.keys"
+    assert vpump("keys", "new", str(file), "00C0FFEE").exit_code == 0
+    result = vpump("control", "keys", str(file), "--json")
+    assert result.exit_code == 0, result.output
+    (action,) = served.serving.actions
+    assert isinstance(action, ReplaceKeys)
+    assert set(action.keys) == {"reader", "patient", "clinician"}
+    for key in action.keys.values():
+        assert key.hex() in file.read_text()
+        assert key.hex() not in result.output
+
+
+@pytest.mark.usefixtures("_running")
+def test_the_published_keys(served: ServedControl) -> None:
+    assert vpump("control", "keys", "--test").exit_code == 0
+    assert served.serving.actions == [ReplaceKeys({})]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "name a key FILE, or say --test"),
+        (["pump.keys", "--test"], "name a key FILE, or say --test"),
+        (["pump.keys", "--serial-number", "xyz"], "which table"),
+        (["pump.keys", "--serial-number", "1"], "no table [00000001]"),
+        (["two.keys"], "it has 00C0FFEE, 00C0FFEF"),
+        (["open.keys"], "chmod 600"),
+        (["none.keys"], "cannot be read"),
+    ],
+)
+def test_keys_that_cannot_be_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, serials in (("pump", ["00C0FFEE"]), ("open", ["00C0FFEE"]), ("two", ["00C0FFEE", "00C0FFEF"])):
+        assert vpump("keys", "new", f"{name}.keys", *serials).exit_code == 0
+    (tmp_path / "open.keys").chmod(0o644)
+    result = vpump("control", "keys", *arguments)
+    assert result.exit_code == 2
+    assert words in result.output

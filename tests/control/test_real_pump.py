@@ -33,14 +33,15 @@ def steer(url: str) -> None:
     assert pump.truth()["powered"] is True
     assert pump.arm_fault(FAULT) == [FAULT]
     assert pump.clear_faults() == []
+    assert pump.replace_keys({role: bytes(16) for role in ("reader", "patient", "clinician")})["keys"] == "own"
+    assert pump.replace_keys()["keys"] == "test"
     pump.shutdown()
 
 
 def test_a_tester_steers_a_pump(socket_path: Path) -> None:
     async def serve() -> None:
-        serving = Serving(
-            build_device("reference-20", 0, 0x00C0FFEE), [], Pacer(Fraction(0), Fraction(0), 0), wall_ns=lambda: 0
-        )
+        device = build_device("reference-20", 0, 0x00C0FFEE, insecure=False, session_floor=0)
+        serving = Serving(device, [], Pacer(Fraction(0), Fraction(0), 0), wall_ns=lambda: 0)
         handle = await start_control(str(socket_path), serving)
         try:
             serving.start()

@@ -9,7 +9,7 @@ import pytest
 
 from emulator.control.bodies import MAX_BODY_BYTES
 from emulator.events import SCHEMA
-from emulator.inputs import ArmFault, ClearFaults, CutPower, RestorePower
+from emulator.inputs import ArmFault, ClearFaults, CutPower, ReplaceKeys, RestorePower
 from emulator.serving import ServingStopped
 from firmware_model.memory import CutMode
 from tests.control.fake_serving import PATIENCE_S, ServedControl
@@ -31,6 +31,7 @@ def test_the_root_lists_the_routes(served: ServedControl) -> None:
         ("POST", "/faults"),
         ("DELETE", "/faults"),
         ("POST", "/power"),
+        ("PUT", "/keys"),
         ("GET", "/truth"),
         ("POST", "/shutdown"),
     }
@@ -157,6 +158,14 @@ def test_what_the_pump_refuses_is_a_conflict(served: ServedControl) -> None:
             {"change": "cut", "at_write": 1, "mode": "torn", "torn_bytes": 7},
             CutPower(at_write=1, mode=CutMode.TORN, torn_bytes=7),
         ),
+        (
+            {"change": "cut", "at_write": 1, "mode": "garbage", "torn_bytes": 4_096},
+            CutPower(at_write=1, mode=CutMode.GARBAGE, torn_bytes=4_096),
+        ),
+        *(
+            ({"change": "cut", "at_write": 2, "mode": mode.value}, CutPower(at_write=2, mode=mode, torn_bytes=4))
+            for mode in CutMode
+        ),
         ({"change": "restore"}, RestorePower()),
     ],
 )
@@ -178,8 +187,11 @@ def test_power(served: ServedControl, body: dict[str, object], action: object) -
         ({"change": "cut", "mode": "after"}, "mode"),
         ({"change": "cut", "at_write": 1, "mode": "later"}, "mode"),
         ({"change": "cut", "at_write": 1, "mode": "torn", "torn_bytes": 0}, "torn_bytes"),
-        ({"change": "cut", "at_write": 1, "mode": "torn", "torn_bytes": 8}, "torn_bytes"),
-        ({"change": "cut", "at_write": 1, "mode": "after", "torn_bytes": 4}, "torn_bytes"),
+        ({"change": "cut", "at_write": 1, "mode": "garbage", "torn_bytes": 4_097}, "torn_bytes"),
+        *(
+            ({"change": "cut", "at_write": 1, "mode": mode, "torn_bytes": 4}, "torn_bytes")
+            for mode in (None, "before", "after", "ignored", "late")
+        ),
         ({"change": "cut", "when": 1}, "when"),
     ],
 )
@@ -189,6 +201,39 @@ def test_power_is_refused(served: ServedControl, body: object, field: str) -> No
     assert answer.json["error"]
     assert answer.json["allowed"]
     assert served.serving.actions == []
+
+
+KEYS = {"reader": "00112233445566778899aabbccddeeff", "patient": "0f" * 16, "clinician": "A5" * 16}
+
+
+def test_keys_are_replaced(served: ServedControl) -> None:
+    answer = served.send("PUT", "/keys", KEYS)
+    assert (answer.status, answer.json["keys"]) == (200, "own")
+    assert served.serving.actions == [ReplaceKeys({role: bytes.fromhex(key) for role, key in KEYS.items()})]
+
+
+def test_no_keys_are_the_published_ones(served: ServedControl) -> None:
+    answer = served.send("PUT", "/keys", {})
+    assert (answer.status, answer.json["keys"]) == (200, "test")
+    assert served.serving.actions == [ReplaceKeys({})]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"reader": KEYS["reader"]}, "patient"),
+        (KEYS | {"clinician": KEYS["clinician"][:-1]}, "clinician"),
+        (KEYS | {"clinician": "g" + KEYS["clinician"][1:]}, "clinician"),
+        (KEYS | {"patient": 7}, "patient"),
+        (KEYS | {KEYS["reader"]: "reader"}, "…"),
+    ],
+)
+def test_keys_are_refused_and_never_shown(served: ServedControl, body: dict[str, object], field: str) -> None:
+    answer = served.send("PUT", "/keys", body)
+    assert (answer.status, answer.json["field"]) == (400, field)
+    assert served.serving.actions == []
+    for key in KEYS.values():
+        assert key[:8].encode() not in answer.raw
 
 
 def test_truth(served: ServedControl) -> None:

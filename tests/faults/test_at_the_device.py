@@ -2,7 +2,7 @@
 
 import pytest
 
-from emulator.events import FaultFired, Logged
+from emulator.events import FaultFired, FrameSeen, Logged, SessionChanged
 from emulator.faults.line import TooManyFaults
 from emulator.inputs import ClearFaults
 from protocol.host_end import Answered, NoAnswer
@@ -140,3 +140,59 @@ def test_one_fault_too_many_is_refused_and_not_told_as_armed() -> None:
         arm(desk.device, "drop answer STOP")
     assert happened(desk.device) == []
     assert len(desk.device.armed_faults()) == 64
+
+
+def in_session() -> Desk:
+    desk = Desk(new_device(insecure=False))
+    desk.open()
+    desk.open_session()
+    happened(desk.device)
+    return desk
+
+
+@pytest.mark.parametrize("direction", ["request", "answer"])
+def test_in_a_session_a_sealed_frame_is_struck_by_the_name_in_its_header(direction: str) -> None:
+    desk = in_session()
+    desk.stop(1)
+    rev = desk.rev()
+    arm(desk.device, f"drop {direction} START count=3")
+    assert isinstance(desk.exchange(StartRequest(op_id=2, therapy_rev=rev)), Answered)
+    assert desk.device.armed_faults() == ()
+    assert desk.query(2).state is OpState.DONE
+    assert [event.type for event in of_kind(happened(desk.device), Logged)].count("therapy_started") == 1
+
+
+def test_an_answer_from_the_cache_is_sealed_anew_and_says_the_same() -> None:
+    desk = in_session()
+    arm(desk.device, "drop answer TIME_READ")
+    assert isinstance(desk.exchange(TimeReadRequest()), Answered)
+    lost, again = (event for event in of_kind(happened(desk.device), FrameSeen) if event.direction == "answer")
+    assert lost.raw != again.raw
+    assert str(lost.summary) == str(again.summary)
+
+
+@pytest.mark.parametrize("step", ["OPEN", "AUTH"])
+@pytest.mark.parametrize("direction", ["request", "answer"])
+def test_a_handshake_comes_through_the_loss_of_any_of_its_frames(step: str, direction: str) -> None:
+    """The repeated OPEN and AUTH get the same bytes again; one session begins, and no attempt is counted twice."""
+    desk = Desk(new_device(insecure=False))
+    desk.open()
+    arm(desk.device, f"drop {direction} {step} count=3")
+    ready = desk.open_session()
+    assert ready.answer.failed_attempts == 0
+    events = happened(desk.device)
+    assert [event.change for event in of_kind(events, SessionChanged)] == ["opened"]
+    answers = {event.raw for event in of_kind(events, FrameSeen) if (event.name, event.direction) == (step, "answer")}
+    assert len({answer[-20:] for answer in answers}) == 1
+    assert desk.stop(1).state is OpState.DONE
+
+
+def test_a_session_whose_every_answer_was_lost_gives_its_place_to_the_same_hosts_next_one() -> None:
+    desk = Desk(new_device(insecure=False))
+    desk.open()
+    arm(desk.device, "drop answer AUTH count=4")
+    assert isinstance(desk.try_session(), NoAnswer)
+    assert desk.has_session(), "which the host does not know"
+    desk.open_session()
+    changes = [(event.change, event.reason) for event in of_kind(happened(desk.device), SessionChanged)]
+    assert changes == [("opened", ""), ("ended", "replaced"), ("opened", "")]

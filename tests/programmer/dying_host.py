@@ -6,19 +6,26 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import patch
 
 from emulator.assembly import build_device
-from emulator.device import Device
-from emulator.events import Logged
+from emulator.events import Event, Logged
 from emulator.inputs import CutPower, LineChange, RestorePower
+from emulator.programmer import link as link_module
 from emulator.programmer.book import Book, open_book
-from emulator.programmer.effects import Procedure, Reply, run
+from emulator.programmer.disk import HostDisk
+from emulator.programmer.effects import LineLost, NoPump, Procedure, Reply, run
+from emulator.programmer.host_identity import kept_host_id, key_for
 from emulator.programmer.ledger import Host
+from emulator.programmer.link import LinkError, SerialLink
 from emulator.programmer.rules import Report, close
-from protocol.host_end import HostEnd
+from emulator.programmer.session import KeptSession
+from protocol.messages.codes import Marks, Role
 
 SERIAL_NUMBER = 0x00C0FFEE
 DIRECTORY = Path("books")
+POLL_US = 150_000
+"""How long a read waits in vain: a quarter of the time-out of a try."""
 PASSES, LOST, DOUBLED, LATE = "passes", "lost", "doubled", "late"
 
 Command = Callable[[Host], Procedure[Report]]
@@ -98,75 +105,138 @@ class ForgetfulDisk:
 
 
 @dataclass
+class Chance:
+    """In the place of `secrets`: what must not come twice does not, and every run of a test is the same."""
+
+    drawn: int = 0
+
+    def randbelow(self, limit: int) -> int:
+        self.drawn += 77
+        return self.drawn % limit
+
+    def token_bytes(self, size: int) -> bytes:
+        self.drawn += 1
+        return self.drawn.to_bytes(size, "little")
+
+
+class WorldLine:
+    """The programmer's end of the serial line, as pyserial has it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._port = world.port
+        self._received = b""
+        # What the last process wrote and nobody has read yet lies before us in the line.
+        world.device.line(LineChange.OPENED, world.now, self._port)
+        world.deliver(b"", self._port)
+
+    @property
+    def in_waiting(self) -> int:
+        return len(self._received)
+
+    def write(self, data: bytes) -> None:
+        self._world.mortality.call()
+        self._world.send(data, self._port)
+        self._world.mortality.call()
+
+    def read(self, size: int) -> bytes:
+        if not self._received:
+            self._received = self._world.listen(self._port)
+        if not self._received:
+            self._world.pause(POLL_US)
+            self._received = self._world.listen(self._port)
+        data, self._received = self._received[:size], self._received[size:]
+        return data
+
+    def close(self) -> None:
+        self._world.device.line(LineChange.CLOSED, self._world.now, self._port)
+
+
+@dataclass
 class World:
     """A pump, a line with the fates of its frames (then all pass), and a host that begins anew after each death.
 
-    `reports` is what a person has been told.
+    reports                 what a person has been told
+    calls_before_told       how many calls the last run made until it told its outcome
+    events                  what has happened at the pump
+    port                    which of the pump's ports the next line is opened to
     """
 
     fates: Iterator[str] = field(default_factory=lambda: iter(()))
-    device: Device = field(default_factory=lambda: build_device("reference-20", 0, SERIAL_NUMBER))
+    insecure: bool = False
     mortality: Mortality = field(default_factory=Mortality)
     now: int = 0
     told: list[str] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
-    _late: list[bytes] = field(default_factory=list)
-    _end: HostEnd = field(default_factory=lambda: HostEnd(address=SERIAL_NUMBER))
-    _first_txn: int = 0
+    calls_before_told: int = 0
+    chance: Chance = field(default_factory=Chance)
+    events: list[Event] = field(default_factory=list)
+    port: int = 0
+    _late: dict[int, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.device = build_device("reference-20", 0, SERIAL_NUMBER, insecure=self.insecure, session_floor=0)
         self.disk = ForgetfulDisk(self.mortality)
+        self._session: KeptSession | None = None
+
+    def open_line(self, url: str = "world") -> WorldLine:
+        """In the place of `link.open_line`."""
+        del url
+        return WorldLine(self)
+
+    @contextlib.contextmanager
+    def as_serial_port(self) -> Iterator[None]:
+        """While this lasts, SerialLink opens our line."""
+        with patch.multiple(link_module, open_line=self.open_line, _now_us=lambda: self.now, secrets=self.chance):
+            yield
 
     def run_once(self, command: Command) -> Report:
         """One run of a command from its beginning, as the command line does it."""
-        # What the last process wrote and nobody has read yet lies before us in the line.
-        self.device.line(LineChange.OPENED, self.now)
-        self._deliver(b"")
-        self._first_txn = (self._first_txn + 77) & 0xFF
-        self._end = HostEnd(address=SERIAL_NUMBER, first_txn=self._first_txn)
-        with open_book(self.disk, DIRECTORY, SERIAL_NUMBER, 1.0) as book_file:
-            self.book_file = book_file
-            host = Host(book_file.book)
+        with self.at_work() as host:
             report = run(command(host), self)
+            self.calls_before_told = self.mortality.calls
             self.mortality.call()
             self.reports.append(report)
             self.mortality.call()
             run(close(host, report), self)
-            return report
+        return report
+
+    @contextlib.contextmanager
+    def at_work(self, role: Role = Role.CLINICIAN) -> Iterator[Host]:
+        """The line, the book and a session: then this is the hands for procedures."""
+        with self.as_serial_port():
+            try:
+                link = SerialLink("world")
+                with open_book(self.disk, DIRECTORY, SERIAL_NUMBER, 1.0) as book_file:
+                    self.book_file = book_file
+                    open_session(link, self.disk, role)
+                    self._session = KeptSession(link)
+                    yield Host(book_file.book, link.role, link.host_id)
+                # A host that dies takes no leave.
+                link.close()
+            except LinkError as error:
+                raise NoPump(str(error)) from error
 
     def started(self) -> int:
         """How many boluses the pump has ever begun, by its log."""
-        self._collect()
-        return self._started
+        self.collect()
+        return sum(isinstance(event, Logged) and event.type == "bolus_started" for event in self.events)
 
-    _started: int = 0
-
-    def _collect(self) -> None:
+    def collect(self) -> None:
+        """Take what has happened at the pump."""
         while (event := self.device.next_event()) is not None:
-            if isinstance(event, Logged) and event.type == "bolus_started":
-                self._started += 1
+            self.events.append(event)
 
     def power_cycle(self, at_write: int | None = None) -> None:
         """Cut the power now, or at a memory write from now; the next silence gives it back."""
         self.device.control(CutPower(at_write), self.now)
 
     def ask(self, message: object) -> Reply:
-        self._end.request(message, self.now)
-        while True:
-            data = self._end.data_to_send()
-            if data:
-                self.mortality.call()
-                self._send(data)
-                self.mortality.call()
-            self._listen()
-            event = self._end.next_event()
-            if event is not None:
-                return event
-            deadline = self._end.next_deadline()
-            assert deadline is not None
-            self.pause(deadline - self.now)
-            self._listen()
-            self._end.advance(self.now)
+        assert self._session is not None
+        try:
+            return self._session.ask(message)
+        except LinkError as error:
+            return LineLost(str(error))
 
     def keep(self, book: Book) -> None:
         self.book_file.keep(book)
@@ -177,32 +247,38 @@ class World:
         self.device.advance(self.now)
         if not self.device.has_power:
             self.device.control(RestorePower(), self.now)
-        self._collect()
+        self.collect()
 
     def tell(self, sentence: str) -> None:
         self.mortality.call()
         self.told.append(sentence)
 
-    def _send(self, data: bytes) -> None:
+    def send(self, data: bytes, port: int) -> None:
         match next(self.fates, PASSES):
             case "lost":
                 pass
             case "doubled":
-                self._deliver(data + data)
+                self.deliver(data + data, port)
             case "late":
-                self._late.append(data)
+                self._late[port] = self._late.get(port, b"") + data
             case _:
-                self._deliver(data)
+                self.deliver(data, port)
 
-    def _deliver(self, data: bytes) -> None:
+    def deliver(self, data: bytes, port: int) -> None:
         """A line keeps the order: what is late comes before what follows it."""
-        arriving = b"".join(self._late) + data
-        self._late.clear()
+        arriving = self._late.pop(port, b"") + data
         if arriving:
-            self.device.receive(arriving, self.now)
-        self._collect()
+            self.device.receive(arriving, self.now, port)
+        self.collect()
 
-    def _listen(self) -> None:
-        answers = self.device.data_to_send(self.now)
-        if answers and next(self.fates, PASSES) != LOST:
-            self._end.receive(answers, self.now)
+    def listen(self, port: int) -> bytes:
+        answers = self.device.data_to_send(self.now, port=port)
+        return answers if answers and next(self.fates, PASSES) != LOST else b""
+
+
+def open_session(link: SerialLink, disk: HostDisk, role: Role) -> None:
+    """What the command line does before it goes to work."""
+    if Marks.INSECURE in link.hello.marks:
+        return
+    held = key_for(link.hello, role, None)
+    link.open_session(role, held.key, kept_host_id(disk, DIRECTORY), source=held.source)

@@ -9,27 +9,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from emulator.assembly import build_device
+from emulator.inputs import LineChange
 from emulator.programmer.link import LinkBroke, LinkError, NobodyThere, PortInUse, PortNotThere, SerialLink, open_line
-from protocol.device_end import DeviceEnd
-from protocol.framing import StreamReader
+from protocol import keys
 from protocol.host_end import Answered
-from protocol.messages.codes import Capability, Marks
-from protocol.messages.link import HelloAnswer
+from protocol.messages.codes import Role
 from protocol.messages.pump_time import TimeReadAnswer, TimeReadRequest
 
 ADDRESS = 0x00C0FFEE
 SHORT_US = 10_000
-HELLO = HelloAnswer(
-    major=1,
-    minor=0,
-    capabilities=Capability(0),
-    model="TEST",
-    serial_number=ADDRESS,
-    firmware_hash=bytes(8),
-    max_payload=224,
-    marks=Marks.EMULATOR,
-)
-TIME = TimeReadAnswer(elapsed_s=5, rtc_unix_s=0, offset_min=0)
 
 
 @pytest.fixture
@@ -43,28 +32,28 @@ def pty() -> Iterator[tuple[int, str]]:
         os.close(slave)
 
 
-def serve(client: socket.socket) -> None:
-    """A pump that tells its name and the time, until its client is gone."""
-    end, reader = DeviceEnd(address=ADDRESS), StreamReader()
-    end.line_opened(0, 0)
+def serve(client: socket.socket, *, insecure: bool) -> None:
+    """A pump, until its client is gone."""
+    device = build_device("reference-20", 0, ADDRESS, insecure=insecure, session_floor=0)
+    device.line(LineChange.OPENED, 0)
     with client:
         while data := client.recv(256):
-            for piece in reader.feed(data):
-                end.receive(0, piece, 0)
-            while (request := end.next_request()) is not None:
-                end.answer(request.token, HELLO if request.operation.name == "HELLO" else TIME)
-            client.sendall(b"".join(end.frames_to_send(0)))
+            device.receive(data, 0)
+            client.sendall(device.data_to_send(0))
 
 
-def test_a_socket_reaches_a_pump_and_learns_its_address() -> None:
+@pytest.mark.parametrize("insecure", [False, True])
+def test_a_socket_reaches_a_pump_and_learns_its_address(insecure: bool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        thread = threading.Thread(target=lambda: serve(server.accept()[0]))
+        thread = threading.Thread(target=lambda: serve(server.accept()[0], insecure=insecure))
         thread.start()
         with SerialLink(f"socket://127.0.0.1:{server.getsockname()[1]}") as link:
-            assert link.hello == HELLO
+            assert link.hello.serial_number == ADDRESS
+            if not insecure:
+                link.open_session(Role.READER, keys.test_keys(ADDRESS).of_role[Role.READER], 5)
             reply = link.exchange(TimeReadRequest())
             assert isinstance(reply, Answered)
-            assert reply.message == TIME
+            assert isinstance(reply.message, TimeReadAnswer)
         thread.join()
 
 

@@ -1,6 +1,7 @@
 """One dose: however often a run dies, and whatever the line and the power do, running it again gives no second one."""
 
 import contextlib
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -8,14 +9,15 @@ from hypothesis import strategies as st
 
 from emulator.programmer.book import BookedOpList
 from emulator.programmer.effects import NoPump, PumpRefused, read, run
-from emulator.programmer.outcomes import Taken, Unknown
-from emulator.programmer.rules import BolusOrder, Report, cancel, deliver_bolus, start, stop
-from protocol.messages.codes import BolusKind, OpState, RunState
+from emulator.programmer.outcomes import NotTaken, Taken, Unknown, Why
+from emulator.programmer.rules import BolusOrder, Report, cancel, deliver_bolus, settle_one, start, stop
+from protocol.messages.codes import BolusKind, OpState, Role, RunState
 from protocol.messages.read import StatusAnswer, StatusRequest
 from tests.programmer.dying_host import DOUBLED, LATE, LOST, PASSES, Command, ForgetfulDisk, HostDied, World
 
 ORDER = BolusOrder(BolusKind.SINGLE, 50_000, None)
 MAX_RUNS = 40
+FRAMES = 16  # HELLO, OPEN, AUTH, OP_LIST, CAPS, PREPARE, EXECUTE, CLOSE: a request and an answer each
 
 
 def bolus(op_id: int | None = None) -> Command:
@@ -40,13 +42,13 @@ def listing(world: World) -> BookedOpList:
     return found
 
 
-def calls_of_a_run(command: Command) -> int:
-    world = World()
+def first_run(command: Command, *, insecure: bool = False) -> World:
+    world = World(insecure=insecure)
     world.run_once(command)
-    return world.mortality.calls
+    return world
 
 
-CALLS = calls_of_a_run(bolus())
+CALLS = first_run(bolus()).mortality.calls
 
 
 def test_an_undisturbed_bolus_is_taken_and_closed() -> None:
@@ -60,9 +62,10 @@ def test_an_undisturbed_bolus_is_taken_and_closed() -> None:
 
 @pytest.mark.parametrize("host_loses_power", [False, True])
 @pytest.mark.parametrize("op_id", [None, 900])
-def test_a_host_that_dies_at_any_call_gives_one_dose(op_id: int | None, host_loses_power: bool) -> None:
-    for call in range(CALLS):
-        world = World()
+@pytest.mark.parametrize("insecure", [False, True])
+def test_a_host_that_dies_at_any_call_gives_one_dose(insecure: bool, op_id: int | None, host_loses_power: bool) -> None:
+    for call in range(first_run(bolus(), insecure=insecure).mortality.calls):
+        world = World(insecure=insecure)
         world.mortality.left = call
         with pytest.raises(HostDied):
             world.run_once(bolus(op_id))
@@ -73,17 +76,19 @@ def test_a_host_that_dies_at_any_call_gives_one_dose(op_id: int | None, host_los
         assert report.intention.op_id == (op_id or 1)
 
 
+@pytest.mark.parametrize("insecure", [False, True])
 @pytest.mark.parametrize("fate", [LOST, DOUBLED, LATE])
-def test_every_frame_of_a_bolus_can_go_astray(fate: str) -> None:
-    for frame in range(12):
-        world = World(iter([*[PASSES] * frame, fate]))
+def test_every_frame_of_a_bolus_can_go_astray(fate: str, insecure: bool) -> None:
+    for frame in range(FRAMES):
+        world = World(iter([*[PASSES] * frame, fate]), insecure)
         assert isinstance(run_until_taken(world, bolus()).outcome, Taken)
         assert (world.started(), frame) == (1, frame)
 
 
-def test_a_silent_line_from_any_frame_on_gives_one_dose() -> None:
-    for frame in range(12):
-        world = World(iter([*[PASSES] * frame, *[LOST] * 30]))
+@pytest.mark.parametrize("insecure", [False, True])
+def test_a_silent_line_from_any_frame_on_gives_one_dose(insecure: bool) -> None:
+    for frame in range(FRAMES):
+        world = World(iter([*[PASSES] * frame, *[LOST] * 30]), insecure)
         run_until_taken(world, bolus())
         assert (world.started(), frame) == (1, frame)
 
@@ -94,11 +99,12 @@ def test_a_silent_line_from_any_frame_on_gives_one_dose() -> None:
     deaths=st.lists(st.tuples(st.integers(0, CALLS), st.booleans()), max_size=4),
     cut_at_write=st.none() | st.integers(1, 60),
     op_id=st.none() | st.just(900),
+    insecure=st.booleans(),
 )
 def test_any_mixture_of_misfortunes_gives_one_dose(
-    fates: list[str], deaths: list[tuple[int, bool]], cut_at_write: int | None, op_id: int | None
+    fates: list[str], deaths: list[tuple[int, bool]], cut_at_write: int | None, op_id: int | None, insecure: bool
 ) -> None:
-    world = World(iter(fates))
+    world = World(iter(fates), insecure)
     if cut_at_write is not None:
         world.power_cycle(cut_at_write)
     for left, host_loses_power in deaths:
@@ -141,7 +147,7 @@ def test_a_named_op_id_is_never_given_twice() -> None:
 
 def test_an_unfinished_bolus_of_another_command_is_reported_and_then_the_new_one_begins() -> None:
     world = World()
-    world.mortality.left = CALLS - 6  # after EXECUTE was answered, before that was booked
+    world.mortality.left = first_run(bolus()).calls_before_told
     with pytest.raises(HostDied):
         world.run_once(bolus())
     assert world.started() == 1
@@ -186,7 +192,7 @@ def test_a_stop_whose_id_is_outside_the_window_is_no_sign_of_another_memory() ->
 
 def test_a_stop_that_was_taken_before_therapy_was_started_again_is_given_anew() -> None:
     world = World()
-    world.mortality.left = calls_of_a_run(stop) - 6
+    world.mortality.left = first_run(stop).calls_before_told
     with pytest.raises(HostDied):
         world.run_once(stop)
     assert [each.stage for each in world.book_file.book.unfinished] == ["resolved"]
@@ -194,4 +200,31 @@ def test_a_stop_that_was_taken_before_therapy_was_started_again_is_given_anew() 
     assert isinstance(world.run_once(start).outcome, Taken)
     world.disk = own
     assert not world.run_once(stop).continued
-    assert run(read(StatusRequest(), StatusAnswer), world).run_state == RunState.STOPPED
+    with world.at_work():
+        assert run(read(StatusRequest(), StatusAnswer), world).run_state == RunState.STOPPED
+
+
+@pytest.mark.parametrize("role", [Role.READER, Role.CLINICIAN])
+def test_a_command_that_still_lies_in_another_line_is_dead_or_not_called_so(role: Role) -> None:
+    """The host dies right behind its EXECUTE, which nobody has read yet, and asks for it at another port."""
+    world = World()
+    world.fates = up_to_a_late_execute(world)
+    with pytest.raises(HostDied):
+        world.run_once(bolus())
+    world.port = 1
+    with world.at_work(role) as host:
+        outcome = run(settle_one(host, host.book.unfinished[0]), world).outcome
+    world.deliver(b"", port=0)
+    if role is Role.CLINICIAN:
+        assert outcome == NotTaken(Why.NOT_SEEN)
+        assert world.started() == 0
+    else:
+        assert isinstance(outcome, Unknown)
+        assert not outcome.final
+        assert world.started() == 1
+
+
+def up_to_a_late_execute(world: World) -> Iterator[str]:
+    yield from [PASSES] * (FRAMES - 4)
+    world.mortality.left = 0
+    yield LATE

@@ -1,9 +1,11 @@
 """What each answer, each ledger state and each log says of a command that has left: taken, not taken, or unknown."""
 
+import msgspec
 import pytest
 
-from emulator.programmer.effects import LineLost, NoPump, run
-from emulator.programmer.ledger import MAX_PENDING_QUERIES, Host, read_op_list
+from emulator.programmer.book import Book
+from emulator.programmer.effects import LineLost, NoPump, PumpRefused, run
+from emulator.programmer.ledger import MAX_PENDING_QUERIES, Host, read_op_list, search_log
 from emulator.programmer.outcomes import NotTaken, Taken, Unknown, Why, from_booked, to_booked
 from emulator.programmer.rules import (
     MAX_ID_COLLISIONS,
@@ -18,11 +20,11 @@ from emulator.programmer.rules import (
     start,
     stop,
 )
-from protocol.messages.codes import BolusEndReason, BolusKind, OpState, Role
-from protocol.messages.deliver import BolusExecuteRequest
+from protocol.messages.codes import BolusEndReason, BolusKind, Mode, OpState, Role
+from protocol.messages.deliver import BolusExecuteRequest, StopRequest
 from protocol.messages.link import CapsAnswer
 from protocol.messages.log import LogRecord
-from protocol.messages.log_records import BolusEndedData, BolusStartedData, log_record
+from protocol.messages.log_records import BolusEndedData, BolusStartedData, ProgramChangedData, log_record
 from protocol.messages.op import OpListAnswer, OpListRequest, OpQueryRequest
 from protocol.refusals import NOT_TAKEN, Nak, NakCode
 from tests.programmer.scripted_pump import ScriptedPump
@@ -97,6 +99,58 @@ def test_pending_for_ever_is_unknown_and_stays_open() -> None:
     assert [each.stage for each in pump.book.intentions] == ["open"]
 
 
+def test_a_session_that_is_gone_is_no_verdict() -> None:
+    """The command was not taken because it never arrived, not because the pump said so."""
+    pump = ScriptedPump(replies=[Nak(NakCode.NO_SUCH_SESSION)])
+    assert deliver(pump).outcome == NotTaken(Why.NOT_SEEN)
+
+
+@pytest.mark.parametrize(
+    ("role", "host_id", "final"),
+    [(Role.CLINICIAN, 0, True), (Role.CLINICIAN, 5, True), (Role.READER, 0, False), (Role.PATIENT, 0, False)],
+)
+def test_only_who_has_ended_the_session_that_sent_it_calls_not_seen_final(
+    role: Role, host_id: int, final: bool
+) -> None:
+    """The clinician's place is one, so that any session in it will do; beside others, an earlier one may still live."""
+    pump = ScriptedPump(replies=[LineLost("the cable is out")])
+    deliver(pump)
+    host = Host(pump.book, role, host_id)
+    outcome = run(settle_one(host, pump.book.unfinished[0]), pump).outcome
+    if final:
+        assert outcome == NotTaken(Why.NOT_SEEN)
+    else:
+        assert isinstance(outcome, Unknown)
+        assert not outcome.final
+        assert [each.stage for each in pump.book.intentions] == ["open"]
+
+
+@pytest.mark.parametrize(("host_id", "final"), [(7, True), (8, False)])
+def test_one_patient_cannot_end_anothers_session(host_id: int, final: bool) -> None:
+    pump = ScriptedPump(replies=[LineLost("the cable is out")])
+    deliver(pump)
+    intention = msgspec.structs.replace(pump.book.unfinished[0], role=int(Role.PATIENT), host_id=7)
+    pump.book = Book(serial_number=pump.book.serial_number, intentions=(intention,))
+    outcome = run(settle_one(Host(pump.book, Role.PATIENT, host_id), intention), pump).outcome
+    assert isinstance(outcome, NotTaken) is final
+
+
+@pytest.mark.parametrize("role", [Role.READER, Role.PATIENT])
+def test_a_role_that_may_not_stop_therapy_intends_nothing(role: Role) -> None:
+    pump = ScriptedPump()
+    with pytest.raises(PumpRefused) as refused:
+        run(stop(Host(pump.book, role, 5)), pump)
+    assert (refused.value.nak.code, type(refused.value.request)) == (NakCode.ROLE, StopRequest)
+    assert pump.book.intentions == ()
+    assert {type(message) for message in pump.asked} == {OpListRequest}
+
+
+def test_the_intention_names_its_host() -> None:
+    pump = ScriptedPump(replies=[OpState.EXECUTING])
+    run(deliver_bolus(Host(pump.book, Role.CLINICIAN, 0xFEED), ORDER), pump)
+    assert [(each.role, each.host_id) for each in pump.book.intentions] == [(3, 0xFEED)]
+
+
 def test_a_lost_line_is_unknown_and_the_next_run_asks() -> None:
     pump = ScriptedPump(replies=[LineLost("the cable is out")])
     assert deliver(pump).outcome == Unknown("the cable is out", final=False)
@@ -154,6 +208,16 @@ def test_the_log_knows_what_the_ledger_gave_up(held: tuple[LogRecord, ...], expe
     else:
         assert isinstance(outcome, Unknown)
         assert outcome.final
+
+
+def test_the_log_knows_a_program_that_was_committed() -> None:
+    pump = ScriptedPump(replies=[LineLost("the cable is out")])
+    deliver(pump)
+    commit = msgspec.structs.replace(pump.book.unfinished[0], operation="PROGRAM_COMMIT")
+    changed = ProgramChangedData(role=Role.CLINICIAN, host_id=0, crc32=1, mode=Mode.STOPPED, rate_nl_per_day=0)
+    pump.records, pump.first_record = records(changed), 40
+    assert run(search_log(commit), pump) == Taken(OpState.DONE)
+    assert run(search_log(msgspec.structs.replace(commit, operation="STOP")), pump) == NotTaken(Why.OTHER_COMMAND)
 
 
 def test_what_nobody_can_know_stands_in_the_way_until_a_person_books_it() -> None:
@@ -268,5 +332,7 @@ def test_the_shortest_duration_keeps_the_pumps_limits(volume_nl: int, expected_s
         journal_interval_nl=400,
         log_capacity=1_030,
         alarm_capacity=8,
+        drugs_max=5,
+        concentration_max_ng_per_ml=1_000_000_000,
     )
     assert shortest_duration_s(caps, volume_nl) == expected_s

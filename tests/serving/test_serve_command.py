@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -12,17 +13,26 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 import serial
 
 from emulator.cli import main
-from protocol.host_end import Answered, HostEnd
-from protocol.messages.link import HelloRequest
+from emulator.keyfile import write_key_file
+from protocol import keys
+from protocol.host_end import Answered, HostEnd, KeyWrong, Refused, SessionReady
+from protocol.host_session import SessionWanted
+from protocol.keys import RoleKeys
+from protocol.messages.codes import Marks, Role
+from protocol.messages.link import CapsRequest, HelloRequest
+from protocol.refusals import NakCode
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 20
+TEST_KEYS = "TEST KEYS: the keys of this pump are published; it protects nobody."
+INSECURE = "INSECURE: this pump asks nobody for a key; whoever can open its port can program it."
 
 
 def command(*arguments: str) -> list[str]:
@@ -59,19 +69,46 @@ def first_document(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 def say_hello(url: str) -> object:
     """What the pump answers to HELLO, through any port."""
-    host = HostEnd()
-    with serial.serial_for_url(url, timeout=0.2) as line:
-        host.request(HelloRequest(major=1, minor=0), time.monotonic_ns() // 1000)
+    with Client(url) as client:
+        return client.ask(HelloRequest(major=1, minor=0))
+
+
+class Client:
+    """A programmer without patience or rules."""
+
+    def __init__(self, url: str) -> None:
+        self._line = serial.serial_for_url(url, timeout=0.2)
+        self._end = HostEnd()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._line.close()
+
+    def ask(self, message: object) -> object:
+        self._end.request(message, _now_us())
+        return self._event()
+
+    def open_session(self, key: bytes) -> object:
+        self._end.open_session(SessionWanted(Role.READER, 5, key, secrets.token_bytes(8)), _now_us())
+        return self._event()
+
+    def _event(self) -> object:
         for _ in range(DEADLINE_S * 5):
-            line.write(host.data_to_send())
-            data = line.read(line.in_waiting or 1)
-            host.receive(data, time.monotonic_ns() // 1000)
+            self._line.write(self._end.data_to_send())
+            data = self._line.read(self._line.in_waiting or 1)
+            self._end.receive(data, _now_us())
             # It asks again, as a new client may have to that comes while the bytes of the one before are still read.
-            host.advance(time.monotonic_ns() // 1000)
-            event = host.next_event()
+            self._end.advance(_now_us())
+            event = self._end.next_event()
             if event is not None:
                 return event
-    return None
+        return None
+
+
+def _now_us() -> int:
+    return time.monotonic_ns() // 1000
 
 
 def test_the_ready_line_and_an_interrupt(environment: dict[str, str], tmp_path: Path) -> None:
@@ -88,6 +125,8 @@ def test_the_ready_line_and_an_interrupt(environment: dict[str, str], tmp_path: 
             "profile": "reference-20",
             "seed": 0,
             "speed": 1,
+            "keys": "test",
+            "insecure": False,
         }
         assert isinstance(document["speed"], int)
         assert link.readlink() == Path(urls[0])
@@ -99,7 +138,7 @@ def test_the_ready_line_and_an_interrupt(environment: dict[str, str], tmp_path: 
         out, err = process.communicate(timeout=DEADLINE_S)
         assert process.returncode == 130
         assert out == ""
-        assert [line for line in err.splitlines() if not line.startswith("INSECURE: ")] == ["vpump: interrupted."]
+        assert err.splitlines() == [TEST_KEYS, "vpump: interrupted."]
         assert not link.is_symlink()
         assert not entry.exists()
 
@@ -119,7 +158,7 @@ def test_a_termination_is_an_end_like_any_other(
         process.send_signal(number)
         _, err = process.communicate(timeout=DEADLINE_S)
         assert process.returncode == 0
-        assert err.count("INSECURE: ") == len(err.splitlines()) == 1
+        assert err.splitlines() == [TEST_KEYS]
         assert not link.is_symlink()
 
 
@@ -171,6 +210,117 @@ def test_the_control_plane_is_announced_and_can_end_the_pump(environment: dict[s
         assert len(first_document(process)["control_token"]) > 20
 
 
+def marks_of(url: str) -> Marks:
+    reply = say_hello(url)
+    assert isinstance(reply, Answered)
+    marks: Marks = reply.message.marks
+    return marks
+
+
+def ended(process: subprocess.Popen[str]) -> str:
+    """End it, and give what it has said on stderr."""
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0
+    return str(err)
+
+
+def own_keys(path: Path) -> RoleKeys:
+    found = RoleKeys(MappingProxyType({role: bytes([role]) * 16 for role in Role}))
+    write_key_file(path, {0x00C0FFEE: found, 7: found})
+    return found
+
+
+def test_without_keys_it_has_the_published_ones_and_says_so(environment: dict[str, str]) -> None:
+    with pump(environment, "--json") as process:
+        url = first_document(process)["ports"][0]["url"]
+        assert marks_of(url) == Marks.EMULATOR | Marks.TEST_KEYS
+        with Client(url) as client:
+            client.ask(HelloRequest(major=1, minor=0))
+            refused = client.ask(CapsRequest())
+            assert isinstance(refused, Refused)
+            assert refused.nak.code == NakCode.AUTH_REQUIRED
+            assert isinstance(client.open_session(keys.test_keys(0x00C0FFEE).of_role[Role.READER]), SessionReady)
+            assert isinstance(client.ask(CapsRequest()), Answered)
+        assert ended(process) == f"{TEST_KEYS}\n"
+
+
+@pytest.mark.parametrize("insecure", [False, True])
+def test_with_keys_of_its_own_it_takes_no_others(environment: dict[str, str], tmp_path: Path, insecure: bool) -> None:
+    own = own_keys(tmp_path / "keys.toml")
+    more = ["--insecure"] if insecure else []
+    with pump(environment, "--json", "--keys", str(tmp_path / "keys.toml"), *more) as process:
+        ready = first_document(process)
+        assert list(ready)[-2:] == ["keys", "insecure"]
+        assert (ready["keys"], ready["insecure"]) == ("own", insecure)
+        url = ready["ports"][0]["url"]
+        assert marks_of(url) == Marks.EMULATOR | (Marks.INSECURE if insecure else Marks(0))
+        with Client(url) as client:
+            client.ask(HelloRequest(major=1, minor=0))
+            assert isinstance(client.open_session(keys.test_keys(0x00C0FFEE).of_role[Role.READER]), KeyWrong)
+            assert isinstance(client.open_session(own.of_role[Role.READER]), SessionReady)
+        said = ended(process)
+        expected = INSECURE if insecure else f"This pump has keys of its own, from {tmp_path / 'keys.toml'}."
+        assert said == f"{expected}\n"
+        assert not any(key.hex() in said + json.dumps(ready) for key in own.of_role.values())
+
+
+def test_insecure_asks_nobody_for_a_key_and_is_loud(environment: dict[str, str]) -> None:
+    with pump(environment, "--json", "--insecure") as process:
+        ready = first_document(process)
+        assert (ready["keys"], ready["insecure"]) == ("test", True)
+        with Client(ready["ports"][0]["url"]) as client:
+            client.ask(HelloRequest(major=1, minor=0))
+            assert isinstance(client.ask(CapsRequest()), Answered)
+        assert ended(process) == f"{INSECURE}\n"
+
+
+def test_published_keys_in_a_file_are_still_published(environment: dict[str, str], tmp_path: Path) -> None:
+    own = own_keys(tmp_path / "own.toml")
+    mixed = {**own.of_role, Role.PATIENT: keys.test_keys(0x00C0FFEE).of_role[Role.PATIENT]}
+    write_key_file(tmp_path / "keys.toml", {0x00C0FFEE: RoleKeys(mixed)})
+    with pump(environment, "--json", "--keys", str(tmp_path / "keys.toml")) as process:
+        ready = first_document(process)
+        assert ready["keys"] == "test"
+        assert Marks.TEST_KEYS in marks_of(ready["ports"][0]["url"])
+        assert ended(process) == f"{TEST_KEYS}\n"
+
+
+def test_no_two_runs_challenge_a_host_alike(environment: dict[str, str]) -> None:
+    challenges = set()
+    request = SessionWanted(Role.READER, 5, bytes(16), bytes(8)).request()
+    for _ in range(2):
+        with pump(environment, "--json") as process, Client(first_document(process)["ports"][0]["url"]) as client:
+            client.ask(HelloRequest(major=1, minor=0))
+            answer = client.ask(request)
+            assert isinstance(answer, Answered)
+            challenges.add(answer.message.device_challenge)
+    assert len(challenges) == 2
+
+
+def test_a_key_file_that_will_not_do_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "keys.toml"
+    own_keys(path)
+    cases = [
+        (["--serial-number", "8"], "has no table [00000008]"),
+        (["--seed", "1"], "a pump needs its own, with reader, patient, clinician"),
+    ]
+    for arguments, words in cases:
+        assert words in usage_sentence(capsys, ["--keys", str(path), *arguments])
+    path.chmod(0o640)
+    assert f"--keys: the key file {path} has mode 0640" in usage_sentence(capsys, ["--keys", str(path)])
+
+
+def usage_sentence(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> str:
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", *arguments])
+    assert ended.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    (sentence,) = err.splitlines()
+    return sentence
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -187,16 +337,11 @@ def test_the_control_plane_is_announced_and_can_end_the_pump(environment: dict[s
         (["--control", "nowhere"], "nowhere"),
         (["--listen", "pty:/dev/null"], "already"),
         (["--listen", "pty"] * 17, "at most 16"),
+        (["--keys", "no-such-file"], "--keys: the key file no-such-file cannot be read"),
     ],
 )
 def test_wrong_usage_is_one_sentence(capsys: pytest.CaptureFixture[str], arguments: list[str], words: str) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["serve", *arguments])
-    assert ended.value.code == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    (sentence,) = err.splitlines()
-    assert words in sentence
+    assert words in usage_sentence(capsys, arguments)
 
 
 def test_a_register_that_cannot_be_used_is_said_and_nothing_more(environment: dict[str, str], tmp_path: Path) -> None:

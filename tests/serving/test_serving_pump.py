@@ -19,7 +19,7 @@ YEAR_US = 365 * 86_400_000_000
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_pump_jumps_a_year_and_survives_the_testers_hand(seed: int) -> None:
     async def run() -> None:
-        device = build_device("reference-20", seed, 1)
+        device = build_device("reference-20", seed, 1, insecure=False, session_floor=0)
         events: list[Event] = []
         serving = Serving(device, [], Pacer(Fraction(0), Fraction(0), 0), [events.append])
         serving.start()

@@ -47,11 +47,19 @@ EXAMPLES: list[tuple[Event, str]] = [
         "port 0  ->  rejected: CRC is wrong  [ff]",
     ),
     (LineChanged(number=1, at_us=AT_US, port=0, change="opened"), "port 0  line opened"),
-    (SessionChanged(number=1, at_us=AT_US, port=0, change="opened", reason=""), "port 0  session opened"),
     (
-        SessionChanged(number=1, at_us=AT_US, port=0, change="ended", reason="silence"),
-        "port 0  session ended (silence)",
+        SessionChanged(
+            number=1, at_us=AT_US, port=0, change="opened", reason="", session_id=7, role="clinician", host_id=0xC11
+        ),
+        "port 0  session opened  0007 clinician host 00000C11",
     ),
+    (
+        SessionChanged(
+            number=1, at_us=AT_US, port=0, change="ended", reason="silence", session_id=7, role="reader", host_id=1
+        ),
+        "port 0  session ended  0007 reader host 00000001  (silence)",
+    ),
+    (SessionChanged(number=1, at_us=AT_US, port=0, change="ended", reason="line"), "port 0  session ended  (line)"),
     (
         FaultFired(number=1, at_us=AT_US, port=0, fault="drop answer X", raw=b"\4"),
         "port 0  fault fired: drop answer X  [04]",

@@ -1,0 +1,12 @@
+"""The one room where wire words meet model words: messages become commands, replies become messages or NAKs.
+
+Tables, each in its file: COMMANDS (request message -> command of the model), ERRANDS (what the wire wants for itself),
+ANSWERS (outcome -> answer message), NAKS (the model's reason -> NAK code). Enumerations of both sides have the same
+names.
+"""
+
+from emulator.dispatcher.answers import ANSWERS, OPCODE_OF_KIND, wire_record
+from emulator.dispatcher.refusals import NAKS, gate_of, nak_of
+from emulator.dispatcher.requests import COMMANDS, ERRANDS
+
+__all__ = ["ANSWERS", "COMMANDS", "ERRANDS", "NAKS", "OPCODE_OF_KIND", "gate_of", "nak_of", "wire_record"]
