@@ -6,9 +6,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from emulator.reference import PAGES
+from emulator.worked_session import session_markdown
 from protocol.export import markdown
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def specification(present: str) -> str:
+    """The specification with its parts made anew; one of them is a session with a real pump."""
+    return markdown.refresh(present, {**markdown.GENERATED, "session": session_markdown})
 
 
 def _whole(page: Callable[[], str]) -> Callable[[str], str]:
@@ -18,7 +24,7 @@ def _whole(page: Callable[[], str]) -> Callable[[str], str]:
 
 # Each document, and what makes its current text from its present one.
 DOCUMENTS: Mapping[str, Callable[[str], str]] = {
-    "docs/protocol.md": markdown.refresh,
+    "docs/protocol.md": specification,
     **{name: _whole(page) for name, page in PAGES.items()},
 }
 

@@ -13,7 +13,9 @@ from firmware_model.pump import Pump
 from protocol.fields import encode
 from protocol.frame import Flag, Frame, parse_body
 from protocol.framing import StreamReader
-from protocol.host_end import Answered, HostEnd, NoAnswer, Refused
+from protocol.host_end import Answered, HostEnd, HostEvent, Refused, SessionReady
+from protocol.host_session import SessionWanted
+from protocol.keys import RoleKeys, test_keys
 from protocol.messages.codes import BolusKind, Role
 from protocol.messages.deliver import (
     BolusCancelRequest,
@@ -24,6 +26,7 @@ from protocol.messages.deliver import (
     StartRequest,
     StopRequest,
 )
+from protocol.messages.link import HelloRequest
 from protocol.messages.log import LogReadRequest, LogRecord, LogStatusRequest
 from protocol.messages.op import OpEntry, OpListRequest, OpQueryAnswer, OpQueryRequest
 from protocol.messages.operations import operation_of
@@ -32,11 +35,16 @@ from tests.firmware_model.pump_profiles import LONG_LOG
 
 SECOND = 1_000_000
 SERIAL = 0x00C0FFEE
+HOST_ID = 0x0C11
+HELLO = HelloRequest(major=1, minor=0)
 A = TypeVar("A")
 
 
-def new_device(profile: Profile = LONG_LOG) -> Device:
-    return Device(Pump(profile, SERIAL), VpumpWire(profile, SERIAL, insecure=True))
+def new_device(
+    profile: Profile = LONG_LOG, *, insecure: bool = True, keys: RoleKeys | None = None, serial_number: int = SERIAL
+) -> Device:
+    wire = VpumpWire(profile, serial_number, insecure=insecure, keys=keys)
+    return Device(Pump(profile, serial_number), wire)
 
 
 def arm(device: Device, fault: str) -> None:
@@ -94,11 +102,12 @@ def execute(lease: BolusPrepareAnswer, op_id: int, therapy_rev: int) -> BolusExe
 
 @dataclass
 class Desk:
-    """One client. Opening its line and closing it are things that it does."""
+    """One client. Opening its line and closing it are things that it does; without INSECURE, opening a session too."""
 
     device: Device
     port: int = 0
     host: HostEnd = field(default_factory=lambda: HostEnd(address=SERIAL))
+    challenges: int = 0
 
     def open(self) -> None:
         """The line, and a new end of it: what the old one knew is gone."""
@@ -114,19 +123,43 @@ class Desk:
     def wait(self, seconds: float) -> None:
         self.device.advance(self.device.now_us + round(seconds * SECOND))
 
-    def exchange(self, message: object) -> Answered | Refused | NoAnswer:
+    def open_session(
+        self, role: Role = Role.CLINICIAN, *, key: bytes | None = None, host_id: int = HOST_ID, takeover: bool = False
+    ) -> SessionReady:
+        """A session on the open line, which must be granted."""
+        event = self.try_session(role, key=key, host_id=host_id, takeover=takeover)
+        assert isinstance(event, SessionReady), event
+        return event
+
+    def try_session(
+        self, role: Role = Role.CLINICIAN, *, key: bytes | None = None, host_id: int = HOST_ID, takeover: bool = False
+    ) -> HostEvent:
+        """OPEN and AUTH with this key, or with the published one, under a challenge that is never used again."""
+        self.ask(HELLO)
+        self.challenges += 1
+        challenge = bytes((self.port,)) + self.challenges.to_bytes(7, "little")
+        key = key or test_keys(self.device.serial_number).of_role[role]
+        self.host.open_session(SessionWanted(role, host_id, key, challenge, takeover), self.device.now_us)
+        return self.finish()
+
+    def exchange(self, message: object) -> HostEvent:
         """Ask, and retry as the rules say, until the request has its end."""
+        self.host.request(message, self.device.now_us)
+        return self.finish()
+
+    def finish(self) -> HostEvent:
+        """Carry the request in hand to its end: what there is to send, or else the wait for an answer."""
         device, host = self.device, self.host
-        host.request(message, device.now_us)
-        while True:
-            device.receive(host.data_to_send(), device.now_us, self.port)
-            host.receive(device.data_to_send(device.now_us, port=self.port), device.now_us)
-            if (event := host.next_event()) is not None:
-                return event
+        while (event := host.next_event()) is None:
+            frame = host.data_to_send()
+            if frame:
+                host.receive(self.raw(frame), device.now_us)
+                continue
             deadline = host.next_deadline()
             assert deadline is not None
             device.advance(deadline)
             host.advance(deadline)
+        return event
 
     def ask(self, message: object) -> Any:
         """The answer, which must be one."""

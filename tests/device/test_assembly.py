@@ -1,6 +1,8 @@
 """A device is put together from a profile's name or file, a seed and a serial number."""
 
 from pathlib import Path
+from types import MappingProxyType
+from unittest.mock import patch
 
 import pytest
 
@@ -8,10 +10,16 @@ from emulator.assembly import (
     DEFAULT_SERIAL_NUMBER,
     MOST_PROFILE_BYTES,
     build_device,
+    fresh_session_floor,
     load_profile,
     serial_number_for,
 )
+from firmware_model.firmware.security_record import HIGHEST_COUNTER
 from firmware_model.profile import ProfileError
+from protocol.keys import RoleKeys
+from protocol.messages.codes import Role
+from tests.device.desk import SERIAL
+from tests.device.hand_host import HandHost, live_sessions
 
 MINE = 'extends = "reference-20"\n[bolus]\nlease_s = { value = 7, chosen = "a hasty clinic" }\n'
 
@@ -31,7 +39,7 @@ def test_a_serial_number_follows_from_the_seed_and_is_never_that_for_any_pump() 
 
 
 def test_a_device_is_built_of_a_shipped_profile() -> None:
-    device = build_device("reference-40", seed=3, serial_number=77)
+    device = build_device("reference-40", seed=3, serial_number=77, insecure=True, session_floor=0)
     assert (device.profile_name, device.serial_number, device.now_us) == ("reference-40", 77, 0)
     assert device.has_power
     assert not device.session_open
@@ -59,3 +67,29 @@ def test_a_name_that_is_no_profile_is_refused_with_those_that_are() -> None:
     assert sentence("reference-30") == (
         "profile 'reference-30' is neither a file nor one of reference-20, reference-40"
     )
+
+
+def test_sessions_are_numbered_from_above_the_floor() -> None:
+    for floor in (0, 41, 0x1_2345):
+        device = build_device("reference-20", 0, SERIAL, insecure=False, session_floor=floor)
+        HandHost(device).open_line().connect()
+        (session,) = live_sessions(device)
+        assert session.session_id == (floor + 1) & 0xFFFF
+
+
+def test_a_pump_is_given_its_own_keys_or_has_the_published_ones() -> None:
+    own = RoleKeys(MappingProxyType({role: bytes((role,)) * 16 for role in Role}))
+    device = build_device("reference-20", 0, SERIAL, insecure=False, session_floor=0, keys=own)
+    HandHost(device, key=own.of_role[Role.CLINICIAN]).open_line().connect()
+    device = build_device("reference-20", 0, SERIAL, insecure=False, session_floor=0)
+    HandHost(device).open_line().connect()
+
+
+def test_a_fresh_floor_is_above_every_one_of_a_second_before_and_leaves_room_for_sessions() -> None:
+    floors = []
+    for wall_s in (1_700_000_000.0, 1_700_000_000.9, 1_700_000_001.0, 4_000_000_000.0):
+        with patch("time.time", return_value=wall_s):
+            floors.append([fresh_session_floor() for _ in range(5)])
+    assert max(floors[0] + floors[1]) < min(floors[2]) < max(floors[2]) < min(floors[3])
+    assert len({floor for drawn in floors for floor in drawn}) == 20, "the same second does not give the same floor"
+    assert max(floors[3]) + (1 << 32) < HIGHEST_COUNTER

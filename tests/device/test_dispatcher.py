@@ -1,7 +1,7 @@
 """The room where wire words meet model words: every word of one side has its word on the other."""
 
 from dataclasses import fields, replace
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Any, get_args
 from unittest.mock import Mock
 
@@ -16,7 +16,8 @@ from firmware_model.firmware import codes as model
 from firmware_model.firmware.event_log import DETAIL
 from firmware_model.firmware.event_log import LogType as ModelLogType
 from firmware_model.profile import Profile
-from protocol.device_end import Request
+from protocol.access import PumpState, access_of
+from protocol.errands import Errand, Request
 from protocol.fields import decode, encode, table_of
 from protocol.messages import codes as wire
 from protocol.messages import operations
@@ -26,15 +27,22 @@ from protocol.messages.log_records import DATA_OF
 from protocol.messages.operations import OPERATIONS, by_name
 from protocol.messages.read import IdentAnswer, IdentRequest
 from protocol.refusals import NO_FIELD, REFUSALS, Nak, NakCode
-from tests.device.desk import Desk, new_device, prepare, turned
+from tests.device.desk import HELLO, Desk, new_device, prepare, turned
 from tests.firmware_model.pump_profiles import LONG_LOG, changed, shipped
 
-WIRES_OWN = {"HELLO", "LINK_STATS"}
+WIRES_OWN = {"HELLO", "OPEN", "AUTH", "CLOSE", "KEEPALIVE", "LINK_STATS"}
+# What the model replies to the wire's own errands, and nobody else ever sees.
+ERRANDS_ENDS = {commands.SessionNumber, commands.AttemptCounted, commands.AttemptConfirmed, commands.Noted}
 
-SAME_NAMES: list[tuple[type[IntEnum], type[IntEnum], set[str]]] = [
+Words = type[IntEnum] | type[IntFlag]
+SAME_NAMES: list[tuple[Words, Words, set[str]]] = [
     (model.Role, wire.Role, set()),
     (model.RunState, wire.RunState, set()),
     (model.StopReason, wire.StopReason, set()),
+    (model.PumpState, PumpState, set()),
+    (model.Mode, wire.Mode, set()),
+    (model.Block, wire.Block, set()),
+    (model.ProgramWarning, wire.Warnings, set()),
     (model.BolusKind, wire.BolusKind, set()),
     (model.BolusEnd, wire.BolusEndReason, set()),
     # Said of the op of an unanswered request; the model answers at once.
@@ -47,7 +55,7 @@ SAME_NAMES: list[tuple[type[IntEnum], type[IntEnum], set[str]]] = [
 
 
 @pytest.mark.parametrize(("ours", "theirs", "wires_own"), SAME_NAMES, ids=lambda words: getattr(words, "__name__", ""))
-def test_both_sides_have_the_same_words(ours: type[IntEnum], theirs: type[IntEnum], wires_own: set[str]) -> None:
+def test_both_sides_have_the_same_words(ours: Words, theirs: Words, wires_own: set[str]) -> None:
     assert {word.name for word in ours} | wires_own == {word.name for word in theirs}
 
 
@@ -56,6 +64,8 @@ def test_words_that_cross_as_numbers_have_the_same_numbers_too() -> None:
     for ours, theirs in (
         (model.Role, wire.Role),
         (model.StopReason, wire.StopReason),
+        (model.Mode, wire.Mode),
+        (model.Block, wire.Block),
         (model.BolusEnd, wire.BolusEndReason),
         (model.AlarmType, wire.AlarmType),
         (model.ResetReason, wire.ResetReason),
@@ -69,8 +79,10 @@ def test_every_operation_is_answered_by_the_model_or_by_the_wire() -> None:
 
 
 def test_every_command_and_every_outcome_of_the_model_has_its_way() -> None:
-    assert set(dispatcher.ANSWERS) == set(get_args(Outcome))
-    assert len(dispatcher.COMMANDS) == len(get_args(Command))
+    assert set(dispatcher.ANSWERS) == set(get_args(Outcome)) - ERRANDS_ENDS
+    assert set(dispatcher.ERRANDS) == set(get_args(Errand)) - {Request}
+    # That the keys were replaced is nobody's request: the tester's hand did it.
+    assert len(dispatcher.COMMANDS) + len(dispatcher.ERRANDS) + 1 == len(get_args(Command))
 
 
 def test_every_reason_has_a_nak_that_is_explained() -> None:
@@ -84,8 +96,21 @@ def test_every_kind_of_op_has_the_opcode_of_its_command() -> None:
         "START": by_name["START"].opcode,
         "BOLUS": by_name["BOLUS_EXECUTE"].opcode,
         "CANCEL": by_name["BOLUS_CANCEL"].opcode,
+        "PROGRAM": by_name["PROGRAM_COMMIT"].opcode,
     }
     assert set(dispatcher.OPCODE_OF_KIND) == set(model.OpKind)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_a_gate_is_the_row_of_the_table_of_access_in_the_models_words(operation: operations.Operation) -> None:
+    gate = dispatcher.gate_of(operation.name)
+    told = {state.name: None if reason is None else dispatcher.NAKS[reason] for state, reason in gate.items()}
+    assert told == {state.name: code for state, code in access_of(operation.name).in_state.items()}
+    assert set(gate) == set(model.PumpState)
+
+
+def test_an_operation_that_no_table_knows_is_let_through_in_no_state() -> None:
+    assert dispatcher.gate_of("PATIENT_BOLUS") == {}
 
 
 @pytest.mark.parametrize("kind", ModelLogType, ids=lambda kind: kind.name)
@@ -166,7 +191,7 @@ def test_hello_ident_and_caps_tell_the_same_pump(name: str) -> None:
     profile = shipped(name)
     desk = Desk(new_device(profile))
     desk.open()
-    hello = identity.hello(profile, desk.device.serial_number, insecure=True)
+    hello = identity.hello(profile, desk.device.serial_number, insecure=True, test_keys=True)
     ident = desk.ask(IdentRequest())
     assert (ident.model, ident.serial_number, ident.firmware_hash) == (
         hello.model,
@@ -174,8 +199,20 @@ def test_hello_ident_and_caps_tell_the_same_pump(name: str) -> None:
         hello.firmware_hash,
     )
     assert ident.profile == desk.device.profile_name == name
-    assert wire.Marks.INSECURE in hello.marks
-    assert wire.Marks.INSECURE not in identity.hello(profile, 1, insecure=False).marks
+    assert desk.ask(HELLO) == hello
+
+
+@pytest.mark.parametrize(
+    ("insecure", "test_keys", "marks"),
+    [
+        (False, False, wire.Marks.EMULATOR),
+        (False, True, wire.Marks.EMULATOR | wire.Marks.TEST_KEYS),
+        (True, False, wire.Marks.EMULATOR | wire.Marks.INSECURE),
+        (True, True, wire.Marks.EMULATOR | wire.Marks.TEST_KEYS | wire.Marks.INSECURE),
+    ],
+)
+def test_the_marks_say_what_a_programmer_must_show(insecure: bool, test_keys: bool, marks: wire.Marks) -> None:
+    assert identity.hello(LONG_LOG, 1, insecure=insecure, test_keys=test_keys).marks == marks
 
 
 def test_a_request_without_a_role_is_a_fault_of_the_program() -> None:

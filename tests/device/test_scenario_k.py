@@ -12,18 +12,25 @@ from protocol.messages.log_records import BolusEndedData, data_of
 from protocol.messages.op import OpListRequest
 from protocol.messages.read import StatusRequest
 from protocol.refusals import Nak, NakCode
-from tests.device.desk import Desk, arm, execute, happened, new_device, of_kind, turned
+from tests.device.desk import HOST_ID, Desk, arm, execute, happened, new_device, of_kind, turned
 from tests.firmware_model.pump_profiles import shipped
 
 OP = 900
+OTHER_HOST = 0x0C22
 VOLUME_NL, DURATION_S = 50_000, 2_000
+
+
+def begin(desk: Desk, host_id: int = HOST_ID) -> None:
+    """A host opens its line, and a clinician's session on it."""
+    desk.open()
+    desk.open_session(host_id=host_id)
 
 
 def after_the_answer_was_lost() -> tuple[Desk, Desk]:
     """Steps 1 to 4 until the line breaks: the bolus runs, and the host that wanted it knows nothing of that."""
-    device = new_device(shipped("reference-20"))
+    device = new_device(shipped("reference-20"), insecure=False)
     host, observer = Desk(device, 0), Desk(device, 1)
-    host.open()
+    begin(host)
     # The role's op ids have come as far as this; that is another story.
     host.stop(OP - 2)
     host.start(OP - 1)
@@ -44,7 +51,7 @@ def test_a_stop_halts_the_bolus_that_nobody_knows_of_and_the_ledger_tells_how_mu
     host, other = after_the_answer_was_lost()
     device = host.device
     host.wait(1_200)
-    other.open()
+    begin(other, host_id=OTHER_HOST)
     bolus = next(entry for entry in other.ops() if entry.op_id == OP)
     assert bolus.state is OpState.EXECUTING
     so_far = bolus.delivered_min_nl
@@ -56,7 +63,7 @@ def test_a_stop_halts_the_bolus_that_nobody_knows_of_and_the_ledger_tells_how_mu
 
     # The host returns, and books what was given: not 50,000, not 0.
     host.wait(600)
-    host.open()
+    begin(host)
     listed = {entry.op_id: entry for entry in host.ops()}
     assert listed[OP].state is OpState.PARTIAL
     assert listed[OP].delivered_min_nl == listed[OP].delivered_max_nl == so_far
@@ -71,7 +78,8 @@ def test_a_stop_halts_the_bolus_that_nobody_knows_of_and_the_ledger_tells_how_mu
     host.wait(600)
     assert device.truth()["motor_steps"] == motor_steps
 
-    # The log says the same without a gap.
+    # The log says the same without a gap; the host's session has ended by its silence.
+    begin(host)
     records = host.log()
     assert [record.sequence for record in records] == list(range(1, len(records) + 1))
     told = [type(data_of(record)).__name__ for record in records[3:]]
@@ -102,7 +110,7 @@ def test_power_that_fails_on_the_way_leaves_bounds_of_one_journal_interval() -> 
     device.control(CutPower(), device.now_us)
     host.wait(60)
     device.control(RestorePower(), device.now_us)
-    host.open()
+    begin(host)
     bolus = next(entry for entry in host.ops() if entry.op_id == OP)
     assert bolus.state is OpState.PARTIAL
     assert bolus.delivered_min_nl <= given_steps * 25 <= bolus.delivered_max_nl
@@ -115,14 +123,14 @@ def test_power_that_fails_on_the_way_leaves_bounds_of_one_journal_interval() -> 
 def test_if_nothing_else_happens_the_bolus_is_given_in_full_and_booked_as_done() -> None:
     host, _ = after_the_answer_was_lost()
     host.wait(2_000)
-    host.open()
+    begin(host)
     bolus = next(entry for entry in host.ops() if entry.op_id == OP)
     assert (bolus.state, bolus.delivered_min_nl, bolus.delivered_max_nl) == (OpState.DONE, VOLUME_NL, VOLUME_NL)
 
 
 def test_a_request_that_never_came_is_not_seen_and_may_be_sent_again() -> None:
-    desk = Desk(new_device(shipped("reference-20")))
-    desk.open()
+    desk = Desk(new_device(shipped("reference-20"), insecure=False))
+    begin(desk)
     lease, rev = desk.prepared(VOLUME_NL, DURATION_S), desk.rev()
     arm(desk.device, "drop request BOLUS_EXECUTE count=4")
     assert isinstance(desk.exchange(execute(lease, OP, rev)), NoAnswer)
@@ -131,13 +139,13 @@ def test_a_request_that_never_came_is_not_seen_and_may_be_sent_again() -> None:
     assert desk.ask(execute(lease, OP, rev)).state is OpState.EXECUTING
 
 
-@pytest.mark.parametrize("mode", [CutMode.BEFORE, CutMode.TORN, CutMode.AFTER])
+@pytest.mark.parametrize("mode", list(CutMode))
 def test_a_cut_at_any_write_of_the_execute_never_leaves_moved_but_unknown(mode: CutMode) -> None:
     """Step 2: NOT_SEEN and not a step, or PARTIAL with bounds; until the cut comes after the last write of all."""
     seen = set()
     for write in range(1, 40):
-        desk = Desk(new_device(shipped("reference-20")))
-        desk.open()
+        desk = Desk(new_device(shipped("reference-20"), insecure=False))
+        begin(desk)
         lease, rev = desk.prepared(VOLUME_NL, DURATION_S), desk.rev()
         desk.device.control(CutPower(at_write=write, mode=mode), desk.device.now_us)
         outcome = desk.exchange(execute(lease, OP, rev))
@@ -145,6 +153,7 @@ def test_a_cut_at_any_write_of_the_execute_never_leaves_moved_but_unknown(mode: 
             break
         assert isinstance(outcome, NoAnswer)
         desk.device.control(RestorePower(), desk.device.now_us)
+        begin(desk)
         queried = desk.query(OP)
         seen.add(queried.state)
         assert desk.device.truth()["motor_steps"] == 0
@@ -160,8 +169,8 @@ def test_a_cut_at_any_write_of_the_execute_never_leaves_moved_but_unknown(mode: 
 
 
 def test_a_repeated_stop_would_undo_a_start_so_a_host_asks_first() -> None:
-    desk = Desk(new_device())
-    desk.open()
+    desk = Desk(new_device(insecure=False))
+    begin(desk)
     arm(desk.device, "drop answer STOP count=4")
     assert isinstance(desk.exchange(StopRequest(op_id=1, therapy_rev=0)), NoAnswer)
     answer = desk.query(1)

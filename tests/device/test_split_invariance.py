@@ -1,6 +1,7 @@
 """However bytes are cut and time is cut, the same bytes and events come out of a device."""
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from protocol.messages.log import LogReadRequest
 from protocol.messages.op import OpListRequest, OpQueryRequest
 from protocol.messages.read import StatusRequest
 from tests.device.desk import SECOND, arm, frame_of, happened, new_device, turned
+from tests.device.hand_host import HandHost, requests_of
 from tests.firmware_model.pump_profiles import SMALL
 
 _small = st.integers(1, 6)
@@ -112,6 +114,36 @@ _stories = st.builds(
 _cuts = st.lists(st.integers(0, 1_000), max_size=30)
 
 
+@cache
+def _session_of(role: Role) -> tuple[bytes, ...]:
+    """The frames of a host that opens a pump's first session: another new pump takes them for its own host's."""
+    host = HandHost(new_device(SMALL, insecure=False), role).open_line().connect()
+    for message in (
+        StatusRequest(),
+        _prepare(20_000, 60),
+        _execute(1, 20_000, 60, 1, 1),
+        StopRequest(op_id=2, therapy_rev=0),
+    ):
+        host.send(host.sealed(message))
+    return tuple(requests_of(host.device))
+
+
+_frames_of_session = (
+    st.sampled_from(Role)
+    .map(_session_of)
+    .flatmap(
+        lambda frames: st.one_of(
+            st.just(b"".join(frames)),
+            st.just(b"".join(frames[:3])),
+            st.lists(st.sampled_from(frames), min_size=1, max_size=4).map(b"".join),
+        )
+    )
+)
+_session_bursts = st.one_of(
+    st.builds(lambda after_us, data, port: Burst(after_us, data, "", port), _waits, _frames_of_session, _port), _bursts
+)
+
+
 Outcome = tuple[list[bytes], list[dict[str, object]], str]
 
 
@@ -132,9 +164,9 @@ def joined(events: list[Event]) -> list[dict[str, object]]:
     return [event.as_json() for event in told]
 
 
-def run(story: list[Burst], byte_cuts: list[int], time_cuts: list[int]) -> Outcome:
+def run(story: list[Burst], byte_cuts: list[int], time_cuts: list[int], *, insecure: bool = True) -> Outcome:
     """The output of both lines, all events, and the last digest; cuts are taken in turn."""
-    device = new_device(SMALL)
+    device = new_device(SMALL, insecure=insecure)
     out = [b"", b""]
     at = 0
     bytes_turn, time_turn = iter(byte_cuts * 40), iter(time_cuts * 40)
@@ -192,3 +224,18 @@ def test_byte_by_byte_is_the_same(story: list[Burst]) -> None:
 @given(_stories)
 def test_the_same_story_twice_is_the_same_to_the_byte(story: list[Burst]) -> None:
     assert run(story, [], []) == run(story, [], [])
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(_session_bursts, min_size=1, max_size=8), _cuts, _cuts)
+def test_with_sessions_cuts_of_bytes_and_of_time_change_nothing_either(
+    story: list[Burst], byte_cuts: list[int], time_cuts: list[int]
+) -> None:
+    assert run(story, byte_cuts, time_cuts, insecure=False) == run(story, [], [], insecure=False)
+
+
+def test_a_session_whose_frames_were_written_down_comes_about_in_these_stories() -> None:
+    """Else the search would be one in handshakes that fail."""
+    _, events, _ = run([Burst(0, b"".join(_session_of(Role.CLINICIAN)))], [], [], insecure=False)
+    told = [event["type"] for event in events if event["event"] == "log"]
+    assert told == ["boot", "bolus_started", "therapy_stopped", "bolus_ended"]

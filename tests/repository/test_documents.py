@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from emulator.reference import PAGES
+from emulator.worked_session import session_markdown
+from protocol.export import markdown
 
 ROOT = Path(__file__).parents[2]
 
@@ -14,3 +16,9 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("name", sorted(PAGES))
 def test_a_generated_page_is_current(name: str) -> None:
     assert (ROOT / name).read_text(encoding="utf-8") == PAGES[name](), "run scripts/docs"
+
+
+def test_the_specification_is_current() -> None:
+    text = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+    made = markdown.refresh(text, {**markdown.GENERATED, "session": session_markdown})
+    assert text == made, "run scripts/docs"

@@ -151,7 +151,9 @@ def test_every_runtime_dependency_is_pinned() -> None:
     assert names - {pin.partition("==")[0] for pin in pins("runtime")} == set()
 
 
-@pytest.mark.parametrize("script", ["scripts/vpump", "scripts/test", "scripts/lock", "scripts/install-test-tools"])
+@pytest.mark.parametrize(
+    "script", ["scripts/vpump", "scripts/test", "scripts/lock", "scripts/soak", "scripts/install-test-tools"]
+)
 def test_scripts_can_be_executed(script: str) -> None:
     assert os.access(ROOT / script, os.X_OK)
 

@@ -1,0 +1,233 @@
+"""Long searches for a fault that no quick test finds, each with a seed that repeats it; `scripts/soak` starts it."""
+
+import argparse
+import secrets
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from hypothesis import seed as hypothesis_seed
+from hypothesis import settings
+from hypothesis.errors import HypothesisException, StopTest
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.device.hurt_sessions import flip_every_bit, replay_everywhere
+from tests.device.line_flood import FloodedPump
+from tests.one_dose.test_one_dose import SEARCH, OneDoseSecured
+
+PROGRESS_S = 3.0
+SEED_BITS = 32
+MOST_SEED_DIGITS = 30
+MOST_SCALE = 1_000_000
+# Worlds that one seed stands for: few enough to be run again while somebody waits.
+WORLDS_OF_SEED = 50
+INTERRUPTED = 130
+
+Figures = Counter[str]
+Tick = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A search of so many units at scale 1.
+
+    run      does `units` of them from a seed, adds to the figures, and ticks behind each; a fault is an exception
+    of_seed  units that a seed stands for, and the next seed for those behind them; None: one seed stands for all
+    """
+
+    name: str
+    meaning: str
+    unit: str
+    units: int
+    run: Callable[[int, int, Figures, Tick], None]
+    of_seed: int | None = None
+
+    def repeats(self, seed: int, done: int, total: int) -> str:
+        """The arguments that run the unit again that comes behind `done` of them."""
+        if self.of_seed is None:
+            return f"{self.name} --seed {seed} --scale {total / self.units:g}"
+        at = done // self.of_seed
+        size = min(self.of_seed, total - at * self.of_seed)
+        return f"{self.name} --seed {seed + at} --scale {size / self.units:g}"
+
+
+def flood(seed: int, minutes: int, figures: Figures, tick: Tick) -> None:
+    """Attack at full line rate, minute by minute."""
+    pump = FloodedPump(seed)
+    for _ in range(minutes):
+        pump.pass_minute()
+        figures.update(
+            {
+                "frames": pump.frames - figures["frames"],
+                "bytes": pump.sent_bytes - figures["bytes"],
+                "motor steps": pump.here.steps - figures["motor steps"],
+                "failures logged": pump.log["authentication_failed"] - figures["failures logged"],
+            }
+        )
+        tick()
+
+
+def worlds(seed: int, count: int, figures: Figures, tick: Tick) -> None:
+    """Two programmers, a pump, and everything that can go wrong between them."""
+
+    class Counted(OneDoseSecured):
+        left: ClassVar[int] = 0
+        failed: ClassVar[bool] = False
+
+        def teardown(self) -> None:
+            # A rule that failed is on its way out through here; what Hypothesis itself ends a world with is no fault.
+            passing = sys.exc_info()[1]
+            well = passing is None or isinstance(passing, StopTest | HypothesisException)
+            try:
+                super().teardown()
+            except Exception:
+                well = False
+                raise
+            finally:
+                self.count(well, whole=passing is None)
+
+        def count(self, well: bool, whole: bool) -> None:
+            """What has failed is tried again, ever smaller: those are no worlds behind the one that failed."""
+            if not well and not Counted.failed:
+                Counted.failed = True
+                print("worlds   a fault; looking for a shorter way to it, for some minutes at most", flush=True)
+            if whole and not Counted.failed and Counted.left:
+                Counted.left -= 1
+                figures["commands begun"] += sum(self.world.observer.given.values())
+                tick()
+
+    for at, begin in enumerate(range(0, count, WORLDS_OF_SEED)):
+        Counted.left = min(WORLDS_OF_SEED, count - begin)
+        run_state_machine_as_test(
+            hypothesis_seed(seed + at)(Counted),
+            settings=settings(SEARCH, max_examples=Counted.left, database=None),
+        )
+        for _ in range(Counted.left):
+            tick()
+
+
+def bits(seed: int, sessions: int, figures: Figures, tick: Tick) -> None:
+    """Every bit of every frame of a session falls over."""
+    for at in range(sessions):
+        flip_every_bit(seed + at, figures)
+        tick()
+
+
+def replay(seed: int, sessions: int, figures: Figures, tick: Tick) -> None:
+    """Every frame of a session comes again in every later state."""
+    for at in range(sessions):
+        replay_everywhere(seed + at, figures)
+        tick()
+
+
+CAMPAIGNS: Mapping[str, Campaign] = {
+    campaign.name: campaign
+    for campaign in (
+        Campaign("flood", "an hour of attack at full line rate beside a bolus", "minutes", 60, flood),
+        Campaign("worlds", "no dose twice, whatever line, hosts and power do", "worlds", 2_000, worlds, WORLDS_OF_SEED),
+        Campaign("bits", "every single bit of every frame of 50 sessions", "sessions", 50, bits, 1),
+        Campaign("replay", "every frame of 50 sessions again in every later state", "sessions", 50, replay, 1),
+    )
+}
+
+
+@dataclass
+class Progress:
+    """How far a campaign has come, told every few seconds."""
+
+    campaign: Campaign
+    total: int
+    now: Callable[[], float] = time.monotonic
+    done: int = 0
+    figures: Figures = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.began = self.told = self.now()
+
+    @property
+    def seconds(self) -> float:
+        return self.now() - self.began
+
+    def tick(self) -> None:
+        self.done += 1
+        if self.now() - self.told >= PROGRESS_S:
+            self.told = self.now()
+            print(f"{self.campaign.name:<8} {self.so_far()}, {self.done / max(self.seconds, 1e-9):.2f}/s", flush=True)
+
+    def so_far(self) -> str:
+        return f"{self.done:,} of {self.total:,} {self.campaign.unit}"
+
+    def told_figures(self) -> str:
+        return ", ".join(f"{count:,} {name}" for name, count in self.figures.items())
+
+
+def run_campaign(campaign: Campaign, seed: int, scale: float) -> bool:
+    """Run one campaign to its verdict. Raises KeyboardInterrupt when it has said how far it came."""
+    progress = Progress(campaign, max(1, round(campaign.units * scale)))
+    verdict, error = "ok", ""
+    try:
+        print(f"{campaign.name:<8} {progress.total:,} {campaign.unit}, seed {seed}", flush=True)
+        campaign.run(seed, progress.total, progress.figures, progress.tick)
+    except KeyboardInterrupt:
+        print(f"{campaign.name:<8} interrupted: {progress.so_far()} in {progress.seconds:.1f} s were well")
+        raise
+    except Exception:  # a campaign's fault may be anything at all, and the others are to run all the same
+        verdict, error = "FAILED", traceback.format_exc()
+    told = f", {progress.told_figures()}" if progress.figures else ""
+    print(f"{campaign.name:<8} {verdict}: {progress.so_far()} in {progress.seconds:.1f} s{told}", flush=True)
+    if error:
+        repeats = campaign.repeats(seed, progress.done, progress.total)
+        print(f"{error}{campaign.name:<8} to repeat it: scripts/soak {repeats}", flush=True)
+    return not error
+
+
+def run(campaigns: Sequence[Campaign], seed: int, scale: float) -> int:
+    """Run campaigns one after another; the exit status."""
+    failed = [campaign.name for campaign in campaigns if not run_campaign(campaign, seed, scale)]
+    print(f"\nFAILED: {', '.join(failed)} (seed {seed})" if failed else f"\nall is well (seed {seed})")
+    return 1 if failed else 0
+
+
+def main(arguments: Sequence[str], campaigns: Mapping[str, Campaign] = CAMPAIGNS) -> int:
+    parser = argparse.ArgumentParser(prog="scripts/soak", allow_abbrev=False, description=__doc__)
+    parser.add_argument("campaign", nargs="*", metavar="CAMPAIGN", help=f"{', '.join(campaigns)}; all if none is named")
+    parser.add_argument("--seed", type=_seed, help="what to search from; one is drawn and printed if none is given")
+    parser.add_argument("--scale", type=_scale, default=1.0, metavar="X", help="X times as much as is usual")
+    parser.add_argument("--list", action="store_true", help="say what there is, and do nothing")
+    options = parser.parse_args(arguments)
+    if options.list:
+        for each in campaigns.values():
+            print(f"{each.name:<8} {each.units:>6,} {each.unit:<9} {each.meaning}")
+        return 0
+    unknown = [name for name in options.campaign if name not in campaigns]
+    if unknown:
+        parser.error(f"no campaign {', '.join(map(repr, unknown))}; there are {', '.join(campaigns)}")
+    chosen = [campaigns[name] for name in dict.fromkeys(options.campaign or campaigns)]
+    return run(chosen, secrets.randbits(SEED_BITS) if options.seed is None else options.seed, options.scale)
+
+
+def _seed(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= MOST_SEED_DIGITS):
+        raise argparse.ArgumentTypeError(f"{text!r} is no seed; allowed is a whole number from 0")
+    return int(text)
+
+
+def _scale(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= MOST_SCALE:
+        raise argparse.ArgumentTypeError(f"{text!r} is no scale; allowed is a number above 0, at most {MOST_SCALE:,}")
+    return value
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
