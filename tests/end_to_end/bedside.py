@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from emulator.programmer.effects import Reply, run
 from emulator.programmer.ledger import Host
 from emulator.programmer.link import open_line, read_some, write_all
 from emulator.programmer.rules import BolusOrder, Report, close, deliver_bolus
-from protocol.host_end import Answered, HostEnd, Refused
+from protocol.host_end import Answered, HostEnd, HostEvent, KeyWrong, Refused, SessionReady
+from protocol.host_session import SessionWanted
+from protocol.keys import CHALLENGE_SIZE, test_keys
 from protocol.messages.codes import BolusKind, Role
 from protocol.messages.deliver import BolusExecuteRequest
 from protocol.messages.link import HelloRequest
@@ -28,6 +31,7 @@ STEP_NL = 25
 BASE_NL_PER_S = STEP_NL  # the base rate of `frozen_pump`
 BOLUS_NL = 10_000
 BOLUS_S = 60
+HOST_ID = 0x0C11
 PATIENCE_US = int(DEADLINE_S * SECOND_US / 4)  # of one try; there are four
 
 A = TypeVar("A")
@@ -47,7 +51,8 @@ class Patient:
     @property
     def memory_writes(self) -> int:
         """How often the pump has written to its memory."""
-        return self._number("memory_writes")
+        (writes,) = self._numbers("memory_writes")
+        return writes
 
     def wait(self, seconds: int) -> None:
         """Let time pass."""
@@ -55,16 +60,16 @@ class Patient:
 
     def doses_nl(self) -> int:
         """What was given on top of the base rate so far, if therapy always ran and time went by whole seconds."""
-        seconds, rest_us = divmod(self._number("now_us"), SECOND_US)
+        now_us, delivered_nl, motor_steps = self._numbers("now_us", "delivered_nl", "motor_steps")
+        seconds, rest_us = divmod(now_us, SECOND_US)
         assert rest_us == 0
-        delivered_nl = self._number("delivered_nl")
-        assert delivered_nl == self._number("motor_steps") * STEP_NL
+        assert delivered_nl == motor_steps * STEP_NL
         return delivered_nl - seconds * BASE_NL_PER_S
 
-    def _number(self, name: str) -> int:
-        value = self._control.truth()[name]
-        assert isinstance(value, int)
-        return value
+    def _numbers(self, *names: str) -> list[int]:
+        truth = self._control.truth()
+        values = [truth[name] for name in names]
+        return [value for value in values if isinstance(value, int)]
 
 
 class PowerLost(Exception):
@@ -72,13 +77,22 @@ class PowerLost(Exception):
 
 
 class HostLine:
-    """A host's line without a host's rules: it sends what it is told, and waits for the answer."""
+    """A clinician's line without a host's rules: in its session it sends what it is told, and waits for the answer."""
 
     def __init__(self, pump: ServedPump) -> None:
         self._pump = pump
         self._line = open_line(pump.url)
         self._end = HostEnd(timeout_us=PATIENCE_US)
-        self.reply(HelloRequest(major=1, minor=0))
+        self.open_session()
+
+    def open_session(self) -> None:
+        """A session of the clinician, which must be granted."""
+        assert isinstance(self.reply(HelloRequest(major=1, minor=0)), Answered)
+        key = test_keys(int(self._pump.serial_number, 16)).of_role[Role.CLINICIAN]
+        challenge = secrets.token_bytes(CHALLENGE_SIZE)
+        self._end.open_session(SessionWanted(Role.CLINICIAN, HOST_ID, key, challenge), _now_us())
+        opened = self._event()
+        assert isinstance(opened, SessionReady), opened
 
     def __enter__(self) -> HostLine:
         return self
@@ -104,6 +118,11 @@ class HostLine:
     def reply(self, message: object) -> Reply:
         """What becomes of a request; raises PowerLost, after which the line is of no use."""
         self._end.request(message, _now_us())
+        event = self._event()
+        assert not isinstance(event, SessionReady | KeyWrong), event
+        return event
+
+    def _event(self) -> HostEvent:
         while True:
             write_all(self._line, self._end.data_to_send(), self._pump.url)
             event = self._end.next_event()
@@ -130,7 +149,7 @@ class Programmer:
             HostLine(self.pump) as line,
             open_book(RealDisk(), self.home.state, serial_number, DEADLINE_S) as book_file,
         ):
-            host = Host(book_file.book)
+            host = Host(book_file.book, Role.CLINICIAN, HOST_ID)
             hands = _Hands(line, book_file, before_execute)
             report = run(deliver_bolus(host, BolusOrder(BolusKind.SINGLE, BOLUS_NL, BOLUS_S), op_id), hands)
             run(close(host, report), hands)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
 import struct
 import time
 import zlib
+from collections.abc import Iterator
 from typing import Protocol
 
 from cobs import cobs  # type: ignore[import-untyped]
@@ -17,7 +19,8 @@ from tests.end_to_end.streams import DEADLINE_S
 HELLO_VECTOR = bytes.fromhex("00 02 10 07 01 01 ff ff ff ff 01 02 02 02 01 05 47 b8 45 42 00")
 HELLO, STATUS = 0x0101, 0x0201
 ANY_PUMP = 0xFFFF_FFFF
-RESP_FLAG = 0x01
+VERSION = 0x10
+RESP_FLAG, SECURED_FLAG = 0x01, 0x08
 ANSWER_BIT = 0x8000
 OK = 0x0F
 
@@ -91,9 +94,21 @@ def line_to(url: str) -> Line:
     return TcpPort(url) if url.startswith("socket://") else SerialPort(url)
 
 
-def frame(opcode: int, payload: bytes = b"", *, address: int, txn: int = 7, first: int = 0x10) -> bytes:
+@contextlib.contextmanager
+def opened(url: str) -> Iterator[Line]:
+    """A port of a pump, for as long as the context lasts."""
+    line = line_to(url)
+    try:
+        yield line
+    finally:
+        line.close()
+
+
+def frame(
+    opcode: int, payload: bytes = b"", *, address: int, txn: int = 7, first: int = VERSION, session_id: int = 0
+) -> bytes:
     """A body without its CRC; `first` is version and flags."""
-    return struct.pack("<BBHIHH", first, txn, opcode, address, 0, len(payload)) + payload
+    return struct.pack("<BBHIHH", first, txn, opcode, address, session_id, len(payload)) + payload
 
 
 def on_wire(body: bytes) -> bytes:

@@ -11,6 +11,7 @@ A command can be killed (SIGKILL) at its n-th call to the host's disk or line, a
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -19,6 +20,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
@@ -28,7 +30,10 @@ import emulator.cli
 from emulator.programmer import link
 from emulator.programmer.disk import RealDisk
 
-LOADED = ("serving", "pacing", "trace", "ports.pty", "ports.tcp", "control.server", "assembly")
+LOADED = (
+    *("serving", "pacing", "trace", "ports.pty", "ports.tcp", "control.server", "assembly"),
+    *("keyfile", "programmer.host_identity"),
+)
 DISK_CALLS = ("make_directory", "read", "sync", "rename", "lock")
 MAX_PACKET_BYTES = 1 << 16
 
@@ -39,6 +44,9 @@ def main(descriptor: int) -> None:
         importlib.import_module(f"emulator.{name}")
     # pyserial sleeps after it has closed a socket, for servers that are slow to take the next client. Ours is not.
     vars(protocol_socket)["time"] = SimpleNamespace(sleep=lambda _seconds: None)
+    # What is loaded stays; a fork that looks for rubbish among it would copy all of it.
+    gc.collect()
+    gc.freeze()
     with socket.socket(fileno=descriptor) as requests:
         while True:
             packet, descriptors, _, _ = socket.recv_fds(requests, MAX_PACKET_BYTES, 3)
@@ -83,6 +91,11 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
     os._exit(status)
 
 
+def _no_wait(self: RealDisk, path: Path) -> None:
+    """Instead of a disk that is waited for."""
+    del self, path
+
+
 class _Death:
     """Comes at the n-th call of the host to its disk or its line; 0 is never."""
 
@@ -99,11 +112,14 @@ class _Death:
 
     def lie_in_wait(self) -> None:
         """Put itself before every call to the disk and to the line."""
+        # Who is killed loses nothing that is not on the medium yet, so nobody has to wait for it.
+        RealDisk.sync = _no_wait  # type: ignore[method-assign]
         for name in DISK_CALLS:
             setattr(RealDisk, name, self._before(getattr(RealDisk, name)))
         RealDisk.write = self._within_write(RealDisk.write)  # type: ignore[method-assign]
-        link.open_line = self._before(link.open_line)
-        link.write_all = self._after(self._before(link.write_all))
+        link.open_line = self._after(self._before(link.open_line))
+        # Before a request leaves is after whatever came before it: the opening, an answer, or the disk.
+        link.write_all = self._after(link.write_all)
         link.read_some = self._after_data(link.read_some)
 
     def _before(self, call: Callable[..., Any]) -> Callable[..., Any]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +23,9 @@ from tests.end_to_end.streams import DEADLINE_S, LineStream
 ROOT = Path(__file__).parents[2]
 VPUMP = (sys.executable, "-m", "emulator")
 INSECURE_LINE = "INSECURE: this pump asks nobody for a key; whoever can open its port can program it."
+TEST_KEYS_LINE = "TEST KEYS: the keys of this pump are published; it protects nobody."
 INTERRUPTED = 130
+NEVER = 0
 MAX_OUTPUT_BYTES = 1 << 20
 
 
@@ -43,6 +47,11 @@ class Home:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("VPUMP_")}
         return inherited | self.variables
 
+    def keys_in(self, name: str) -> dict[str, bytes]:
+        """The keys in a key file of this user that has one table, by role."""
+        (table,) = tomllib.loads((self.directory / name).read_text()).values()
+        return {role: bytes.fromhex(key) for role, key in table.items()}
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -56,7 +65,8 @@ class Finished:
 
     def __post_init__(self) -> None:
         assert "Traceback" not in self.stderr, self
-        assert "Warning" not in self.stderr, self
+        # Python's own are named as DeprecationWarning is; a pump's begin with the word alone.
+        assert re.search(r"\wWarning\b", self.stderr) is None, self
 
     @property
     def document(self) -> Any:
@@ -158,6 +168,18 @@ class ServedPump:
         return str(self.ready["serial_number"])
 
     @property
+    def address(self) -> int:
+        """Its serial number, as its frames bear it."""
+        return int(self.serial_number, 16)
+
+    @property
+    def warning(self) -> str:
+        """How the first line that it says on stderr begins, by how it was started."""
+        if "--insecure" in self.process.arguments:
+            return f"{INSECURE_LINE}\n"
+        return "This pump has keys of its own, from " if "--keys" in self.process.arguments else f"{TEST_KEYS_LINE}\n"
+
+    @property
     def control(self) -> ControlClient:
         """The tester's hand on it."""
         return ControlClient(self.ready["control"], self.ready.get("control_token"), timeout_s=DEADLINE_S)
@@ -178,7 +200,7 @@ class ServedPump:
             self.process.send_signal(number)
         self.finished = finished = self.process.wait()
         assert finished.status == status, finished
-        assert finished.stderr.startswith(INSECURE_LINE), finished
+        assert finished.stderr.startswith(self.warning), finished
         return finished
 
 
@@ -211,15 +233,15 @@ class Commands:
                 pass_fds=[theirs.fileno()],
             )
 
-    def start(self, home: Home, arguments: Sequence[str]) -> Process:
-        """Start a command that runs on."""
+    def start(self, home: Home, arguments: Sequence[str], *, stdin: int = subprocess.DEVNULL) -> Process:
+        """Start a command that runs on; `stdin` is a descriptor."""
         (stdout, stdout_end), (stderr, stderr_end) = os.pipe(), os.pipe()
         with open(stdout_end, "wb") as out, open(stderr_end, "wb") as err:  # noqa: PTH123 - descriptors
-            pid = self._fork(home, arguments, [subprocess.DEVNULL, out.fileno(), err.fileno()], None)
+            pid = self._fork(home, arguments, [stdin, out.fileno(), err.fileno()], None)
         return Process(arguments, _Forked(self, pid), os.fdopen(stdout, "rb"), os.fdopen(stderr, "rb"))
 
     def run(self, home: Home, arguments: Sequence[str], *, stdin: bytes = b"", kill_at: int | None = None) -> Finished:
-        """Run a command to its end. With `kill_at` it is killed at that call of its host to disk or line."""
+        """Run a command to its end. With `kill_at` it is killed at that call of its host to disk or line, or NEVER."""
         with contextlib.ExitStack() as files:
             opened = [files.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
             opened[0].write(stdin)

@@ -232,8 +232,10 @@ def test_several_pumps_run_and_none_is_named(serve: Serve, vpump: Vpump) -> None
         vpump("control", "--control", first.ready["control"], "fault", "drop", "answer", "BOLUS_EXECUT"),
         USAGE,
         "fault 'drop answer BOLUS_EXECUT': operation 'BOLUS_EXECUT' is not known (did you mean BOLUS_EXECUTE?); "
-        "allowed are HELLO, CAPS, LINK_STATS, STATUS, IDENT, STOP, START, BOLUS_PREPARE, BOLUS_EXECUTE, BOLUS_CANCEL, "
-        "ALARM_LIST, ALARM_ACK, LOG_STATUS, LOG_READ, TIME_READ, OP_QUERY, OP_LIST, any.",
+        "allowed are HELLO, OPEN, AUTH, CLOSE, KEEPALIVE, CAPS, LINK_STATS, STATUS, IDENT, THERAPY_READ, "
+        "PROGRAM_BEGIN, PROGRAM_WRITE, PROGRAM_VALIDATE, STAGE_READ, PROGRAM_COMMIT, PROGRAM_ABORT, STOP, START, "
+        "BOLUS_PREPARE, BOLUS_EXECUTE, BOLUS_CANCEL, ALARM_LIST, ALARM_ACK, LOG_STATUS, LOG_READ, TIME_READ, OP_QUERY, "
+        "OP_LIST, any.",
     )
 
 

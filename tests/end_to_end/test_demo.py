@@ -13,13 +13,16 @@ def test_the_tour_for_people(vpump: Vpump) -> None:
     tour = vpump("demo")
     assert tour.status == 0
     steps = [line for line in tour.stdout.splitlines() if line[:2].strip().isdigit() and line[2:4] == ". "]
-    assert [int(step[:2]) for step in steps] == list(range(1, 12))
+    assert [int(step[:2]) for step in steps] == list(range(1, 15))
     for said in (
-        "INSECURE",
+        "TEST KEYS",
+        "every frame is sealed",
+        "*  program               7BFB86FE           EA961380",
+        "program EA961380 is active (operation 1).",
         "drop answer BOLUS_EXECUTE count=4",
-        "once: 2 operations in the ledger, boluses of 90 uL in all.",
+        "once: 2 boluses in the ledger, 90 uL in all.",
         "low reservoir, raised after 28d",
-        "7 records, none missing:",
+        "8 records, none missing:",
         "What to try next",
     ):
         assert said in tour.stdout
@@ -30,12 +33,13 @@ def test_the_tour_for_programs(vpump: Vpump) -> None:
     tour = vpump("demo", "--json")
     assert tour.status == 0
     steps: list[Mapping[str, Any]] = [json.loads(line) for line in tour.stdout.splitlines()]
-    assert [step["step"] for step in steps] == list(range(1, 12))
+    assert [step["step"] for step in steps] == list(range(1, 15))
     levels = next(step["reservoir_nl"] for step in steps if isinstance(step.get("reservoir_nl"), list))
     assert len(levels) == 31
     assert levels == sorted(levels, reverse=True)
     assert steps[-1]["records"] == [
         "boot",
+        "program_changed",
         "bolus_started",
         "bolus_ended",
         "bolus_started",

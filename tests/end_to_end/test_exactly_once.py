@@ -21,7 +21,7 @@ from protocol.messages.deliver import (
 from protocol.messages.op import OpListAnswer, OpListRequest, OpQueryAnswer, OpQueryRequest
 from protocol.refusals import NakCode
 from tests.end_to_end.bedside import BOLUS_NL, BOLUS_S, HostLine, Patient, PowerLost, Programmer
-from tests.end_to_end.conftest import Vpump
+from tests.end_to_end.conftest import Serve, Start, Vpump
 from tests.end_to_end.product import Home, ServedPump
 
 JOURNAL_INTERVAL_NL = 400
@@ -65,7 +65,7 @@ def test_a_bolus_is_given_once_whatever_the_line_loses(frozen_pump: ServedPump, 
     assert started == list(range(1, len(LOST) + 1))
 
 
-@pytest.mark.parametrize("mode", ["before", "after", "torn"])
+@pytest.mark.parametrize("mode", ["before", "after", "torn", "garbage", "ignored", "late"])
 def test_the_power_is_cut_at_any_memory_write_of_execute(
     frozen_pump: ServedPump, home: Home, mode: str, record_property: Callable[[str, object], None]
 ) -> None:
@@ -73,7 +73,7 @@ def test_the_power_is_cut_at_any_memory_write_of_execute(
     found: list[OpState] = []
     for op_id in range(1, MOST_WRITES):
         doses_nl = patient.doses_nl()
-        torn_bytes = op_id % 7 + 1 if mode == "torn" else None
+        torn_bytes = op_id % 7 + 1 if mode in ("torn", "garbage") else None
         writes_before = 0
 
         def cut() -> None:
@@ -163,9 +163,9 @@ def test_a_power_cut_in_the_middle_of_a_bolus_ends_it_for_good(frozen_pump: Serv
 def test_a_user_finds_out_what_a_power_cut_left(frozen_pump: ServedPump, vpump: Vpump) -> None:
     """The power goes within EXECUTE, and takes the answer with it."""
     patient, command = Patient(frozen_pump), (*BOLUS, "--op-id", "1")
-    with HostLine(frozen_pump) as line:
-        # The memory has two slots, and only what differs is written: each is filled before writes are counted.
-        writes = [(line.ask(PREPARE, BolusPrepareAnswer), patient.memory_writes)[1] for _ in range(3)]
+    # Opening a session writes, and so does PREPARE. The memory has two slots for what they write, and only what differs
+    # is written: each is filled before writes are counted.
+    writes = [_session_and_lease(frozen_pump) for _ in range(3)]
     within_execute = str(writes[2] - writes[1] + 3)
     cut = vpump("control", "power", "cut", "--at-write", within_execute, "--mode", "torn", "--torn-bytes", "3")
     assert cut.stdout == f"the power will be cut at write {within_execute} from now\n"
@@ -186,6 +186,40 @@ def test_a_user_finds_out_what_a_power_cut_left(frozen_pump: ServedPump, vpump: 
     assert vpump(*command).document["state"] == "executing"
     patient.wait(2 * BOLUS_S)
     assert (vpump(*command).document["state"], patient.doses_nl()) == ("done", BOLUS_NL)
+
+
+def _session_and_lease(pump: ServedPump) -> int:
+    """A session with a prepared bolus comes and goes; how often the pump has written to its memory then."""
+    with HostLine(pump) as line:
+        line.ask(PREPARE, BolusPrepareAnswer)
+        return Patient(pump).memory_writes
+
+
+SEVERED = {
+    "request": (3, "the pump never received operation 1, so nothing has happened; run the command again."),
+    "answer": (0, "operation 1: the bolus ended early, between 0 nL and 400 nL of 10 uL delivered."),
+}
+
+
+@pytest.mark.parametrize("lost", SEVERED)
+def test_the_power_is_gone_and_back_before_the_command_asks_again(
+    serve: Serve, start: Start, vpump: Vpump, lost: str
+) -> None:
+    """The session has died with the power: the command opens another one, and asks there what became of the bolus."""
+    pump = serve("--speed", "0", "--control", "unix:control.sock", "--trace")
+    pump.control.arm_fault(f"drop {lost} BOLUS_EXECUTE")
+    status, told = SEVERED[lost]
+    command = start("bolus", "10uL", "--over", "60s", *TRY)
+    pump.wait_for_event(event="fault")
+    pump.control.cut_power()
+    pump.control.restore_power()
+    finished = command.wait()
+    assert finished.status == status, finished
+    asking, *more = finished.stderr.splitlines()
+    assert asking == "vpump: operation 1: the pump answered NO_SUCH_SESSION; asking what became of it."
+    assert (finished.stdout.splitlines(), more) == (([], [f"vpump: {told}"]) if status else ([told], []))
+    started = [record["op_id"] for record in vpump("log", "--json").documents if record["type"] == "bolus_started"]
+    assert started == ([1] if lost == "answer" else [])
 
 
 def test_old_revisions_and_old_op_ids_move_nothing(frozen_pump: ServedPump) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.end_to_end.conftest import Serve, Start, Vpump
 from tests.end_to_end.foreign import ANSWER_BIT, HELLO_VECTOR, STATUS, coded, frame, on_wire
-from tests.end_to_end.product import INSECURE_LINE, INTERRUPTED
+from tests.end_to_end.product import INTERRUPTED, TEST_KEYS_LINE
 
 DAY_US = 86_400_000_000
 ADDRESS = 0x00C0FFEE
@@ -54,7 +54,7 @@ def test_a_month_with_a_pump(serve: Serve, vpump: Vpump, port: str, form: str) -
 
     shown = told("interrogate")
     says(shown["status"] if as_json else shown, "run state          running", run_state="running", bolus_id=0)
-    says(told("caps"), "bolus_volume_max_nl        1 mL", bolus_volume_max_nl=1_000_000, journal_interval_nl=400)
+    says(told("caps"), "bolus_volume_max_nl          1 mL", bolus_volume_max_nl=1_000_000, journal_interval_nl=400)
 
     says(
         told("bolus", "50uL", "--over", "10min"),
@@ -185,7 +185,8 @@ def test_the_trace_shows_every_frame_and_why_others_are_none(serve: Serve, vpump
     dropped = {event["raw"] for event in rejected}
     asked = [each["name"] for each in frames if each["direction"] == "request" and each["raw"] not in dropped]
     assert asked == [each["name"] for each in frames if each["direction"] == "answer"], "each has its answer"
-    assert asked[:4] == ["HELLO", "IDENT", "STATUS", "TIME_READ"]
+    assert asked[:6] == ["HELLO", "OPEN", "AUTH", "IDENT", "STATUS", "CAPS"]
+    assert asked[-1] == "CLOSE", "a command takes leave"
     decoded = vpump("decode", "--json", stdin=" ".join(each["raw"] for each in frames).encode()).documents
     assert [each["name"] for each in decoded] == [each["name"] for each in frames]
     assert [each["direction"] for each in decoded] == [each["direction"] for each in frames]
@@ -205,18 +206,26 @@ def test_the_trace_for_people_goes_to_stderr(start: Start, vpump: Vpump) -> None
     assert finished.status == INTERRUPTED
     assert finished.stdout.splitlines() == welcome
     told, *trace, last = finished.stderr.splitlines()
-    assert (told, last) == (INSECURE_LINE, "vpump: interrupted.")
+    assert (told, last) == (TEST_KEYS_LINE, "vpump: interrupted.")
     assert all(line.startswith("0d 00:00:00.000  ") for line in trace)
     wanted = [
         "fault armed: drop answer STATUS nth=1 count=1",
         "port 0  line opened",
         "port 0  ->  HELLO  txn=",
         "port 0  <-  HELLO  txn=",
+        "port 0  ->  OPEN  txn=",
+        "port 0  <-  OPEN  txn=",
+        "port 0  ->  AUTH  txn=",
+        "port 0  session opened  ",
+        "port 0  <-  AUTH  txn=",
         "port 0  ->  STATUS  txn=",
         "port 0  <-  STATUS  txn=",
         "port 0  fault fired: drop answer STATUS nth=1 count=1",
-        " RETRY  [",
+        " RETRY session=",
         "port 0  <-  STATUS  txn=",
+        "port 0  ->  CLOSE  txn=",
+        "  (closed)",
+        "port 0  <-  CLOSE  txn=",
         *(f"port 0  ->  rejected: {reason}  [" for reason in REJECTED),
     ]
     for text in wanted:
