@@ -275,11 +275,19 @@ def _said_of(intention: Intention, record: LogRecord) -> Outcome | BolusStartedD
         state = OpState.DONE if data.reason == BolusEndReason.COMPLETE else OpState.PARTIAL
         return Taken(state, data.delivered_min_nl, data.delivered_max_nl)
     wanted = _ONE_RECORD_OPS.get(intention.operation)
-    if wanted is not None and isinstance(data, wanted):
-        return Taken(OpState.DONE)
-    return NotTaken(Why.OTHER_COMMAND)
+    if wanted is None or not isinstance(data, wanted):
+        return NotTaken(Why.OTHER_COMMAND)
+    # On an INSECURE pump all hosts are one, so that the op id may be that of another host's program.
+    if isinstance(data, ProgramChangedData) and data.crc32 != image_crc_of(intention):
+        return NotTaken(Why.OTHER_COMMAND)
+    return Taken(OpState.DONE)
 
 
 def bolus_id_of(intention: Intention) -> int:
     """The bolus that an EXECUTE or CANCEL names: in both messages the first field."""
     return int.from_bytes(bytes.fromhex(intention.payload)[:4], "little")
+
+
+def image_crc_of(intention: Intention) -> int:
+    """The checksum of the program that a COMMIT names: the second field of its message."""
+    return int.from_bytes(bytes.fromhex(intention.payload)[4:8], "little")

@@ -213,10 +213,14 @@ def test_the_log_knows_what_the_ledger_gave_up(held: tuple[LogRecord, ...], expe
 def test_the_log_knows_a_program_that_was_committed() -> None:
     pump = ScriptedPump(replies=[LineLost("the cable is out")])
     deliver(pump)
-    commit = msgspec.structs.replace(pump.book.unfinished[0], operation="PROGRAM_COMMIT")
+    # A stage, the image's checksum, the op id and the revision.
+    payload = "07000000010000000100000001000000"
+    commit = msgspec.structs.replace(pump.book.unfinished[0], operation="PROGRAM_COMMIT", payload=payload)
+    another = msgspec.structs.replace(commit, payload="07000000020000000100000001000000")
     changed = ProgramChangedData(role=Role.CLINICIAN, host_id=0, crc32=1, mode=Mode.STOPPED, rate_nl_per_day=0)
     pump.records, pump.first_record = records(changed), 40
     assert run(search_log(commit), pump) == Taken(OpState.DONE)
+    assert run(search_log(another), pump) == NotTaken(Why.OTHER_COMMAND), "another host's program under this op id"
     assert run(search_log(msgspec.structs.replace(commit, operation="STOP")), pump) == NotTaken(Why.OTHER_COMMAND)
 
 
