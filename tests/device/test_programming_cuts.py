@@ -173,10 +173,11 @@ class Aftermath:
                 device = device or Device(pump, VpumpWire(SMALL, SERIAL, insecure=False))
                 self.by_boot[booted] = found_again(device, self.recording.op_id)
             self.by_memory[left] = self.by_boot[booted]
-        if (left, heard, given) not in self.judged:
-            judge(self.recording, self.by_memory[left], heard=heard, given=given)
-            self.judged.add((left, heard, given))
-        return self.by_memory[left]
+        found = self.by_memory[left]
+        if (id(found), heard, given) not in self.judged:
+            judge(self.recording, found, heard=heard, given=given)
+            self.judged.add((id(found), heard, given))
+        return found
 
 
 def left_in(pump: Pump) -> object:

@@ -6,12 +6,13 @@ An effect is known by the command that a person gave, as the book has it: `bolus
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
 
 from emulator.device import Device
 from emulator.events import FrameSeen, Logged, SessionChanged
+from emulator.programmer.book import Intention
 from emulator.programmer.outcomes import Outcome, Taken
 from firmware_model.firmware.codes import RunState
 from protocol.channel import Direction, Opener, SessionKeys, counter_of
@@ -19,6 +20,7 @@ from protocol.fields import decode
 from protocol.frame import Flag, Frame, parse_body
 from protocol.framing import StreamReader
 from protocol.keys import Handshake, RoleKeys, hello_hash, session_keys
+from protocol.messages.codes import OpState
 from protocol.messages.deliver import BolusExecuteRequest, StartRequest
 from protocol.messages.link import OpenAnswer, OpenRequest
 from protocol.messages.operations import by_opcode
@@ -31,7 +33,11 @@ _EFFECTS = {"bolus_started", "therapy_started", "program_changed"}
 
 
 class Observer:
-    """What has truly happened. `told` is what each person believes of each of his commands."""
+    """What has truly happened, and what its person was told of each command.
+
+    told         what he was told last
+    told_taken   the op ids under which he was told that it was taken
+    """
 
     def __init__(self, device: Device, keys: RoleKeys) -> None:
         self._device = device
@@ -39,6 +45,8 @@ class Observer:
         self.given: Counter[str] = Counter()
         self.ended_nl: dict[str, tuple[int, int]] = {}
         self.told: dict[str, Outcome] = {}
+        self.told_taken: defaultdict[str, set[int]] = defaultdict(set)
+        self.wrong = ""
         self._active_crc32 = device.pump.firmware.record.program.crc32()
         self._by_bolus: dict[int, str] = {}
         # (quoted, current) of the last frame that asked for it, by op id
@@ -79,13 +87,17 @@ class Observer:
             message: Any = decode(_COMPARED[operation.name], self._plain(frame))
             self._quoted[message.op_id] = message.therapy_rev, self._device.pump.firmware.record.therapy_rev
 
-    def tell(self, command: str, outcome: Outcome) -> None:
-        """A person is told what became of his command. A stop or start is no command of its own, so no one can tell."""
+    def tell(self, intention: Intention, outcome: Outcome) -> None:
+        """A person is told what became of a command. Stops and starts are all the same command, so nobody can tell."""
+        command = intention.command
         if not command.startswith("therapy"):
             self.told[command] = outcome
+            if isinstance(outcome, Taken):
+                self.told_taken[command].add(intention.op_id)
 
     def check(self) -> None:
         """What holds at any time."""
+        assert not self.wrong, self.wrong
         clinicians = [port for port, role in self._live.items() if role == "clinician"]
         assert len(clinicians) <= 1, f"the clinician's one place is held on {clinicians}"
         pump = self._device.pump
@@ -102,19 +114,24 @@ class Observer:
 
     def check_told(self) -> None:
         """What every person believes, once everybody has asked, is the truth."""
-        for command, count in self.given.items():
-            told = self.told.get(command)
-            assert isinstance(told, Taken), f"{command} was begun {count} times, and its host believes {told}"
-            if command in self.ended_nl and told.state.name in ("DONE", "PARTIAL"):
+        for command in {*self.given, *self.told}:
+            told, count = self.told.get(command), self.given[command]
+            taken = len(self.told_taken[command])
+            assert taken == count, f"{command} was given {count} times, and its host was told of {taken}, last {told}"
+            if command in self.ended_nl and isinstance(told, Taken) and told.state is not OpState.EXECUTING:
                 assert (told.min_nl, told.max_nl) == self.ended_nl[command]
-        for command, told in self.told.items():
-            assert not isinstance(told, Taken) or self.given[command], f"its host believes in {command}, which was not"
+
+    def _insist(self, holds: bool, otherwise: str) -> None:
+        """What was wrong first is said once more by `check`: what follows from it says little."""
+        if not holds:
+            self.wrong = self.wrong or otherwise
+            raise AssertionError(otherwise)
 
     def _note(self, event: Logged) -> None:
         """A record of the pump's log."""
         if event.type in _EFFECTS:
             quoted, current = self._quoted[event.op_id]
-            assert quoted == current, f"{event.type} under revision {quoted}, when it was {current}"
+            self._insist(quoted == current, f"{event.type} under revision {quoted}, when it was {current}")
         if event.type == "bolus_started":
             self._give_bolus(event.detail)
         elif event.type == "bolus_ended":
@@ -127,14 +144,14 @@ class Observer:
     def _give_bolus(self, detail: Mapping[str, int]) -> None:
         command = f"bolus single {detail['volume_nl']} nl over {detail['duration_s']} s"
         self._by_bolus[detail["bolus_id"]] = command
-        assert command not in self.given, f"{command} was given once more"
+        self._insist(command not in self.given, f"{command} was given once more")
         self.given[command] += 1
 
     def _give_program(self, command: str) -> None:
         """A program is given once more only if another one came between, and its person knew that it had been given."""
-        if command in self.given:
-            assert command != f"program {self._active_crc32:08X}", f"{command} was given twice in a row"
-            assert isinstance(self.told.get(command), Taken), f"{command} was given again, and nobody was told before"
+        self._insist(command != f"program {self._active_crc32:08X}", f"{command} was given twice in a row")
+        untold = self.given[command] - len(self.told_taken[command])
+        self._insist(not untold, f"{command} was given again, and its host had not been told of {untold}")
         self.given[command] += 1
 
     def _see_request(self, event: FrameSeen) -> None:
@@ -145,7 +162,7 @@ class Observer:
         frame = _frame(event.raw)
         if event.name == "STOP":
             words = str(event.summary)
-            assert "NAK" not in words or "NO_SUCH_SESSION" in words, f"a STOP was refused: {words}"
+            self._insist("NAK" not in words or "NO_SUCH_SESSION" in words, f"a STOP was refused: {words}")
         elif event.name == "HELLO":
             self._hello_hash = hello_hash(frame.payload[1:])
         elif event.name == "OPEN" and frame.payload[0] == OK:
@@ -157,7 +174,7 @@ class Observer:
 
     def _see_challenge(self, port: int, answer: OpenAnswer) -> None:
         asked = self._asked[port]
-        assert self._challenges.setdefault(answer.device_challenge, asked) == asked, "a challenge came twice"
+        self._insist(self._challenges.setdefault(answer.device_challenge, asked) == asked, "a challenge came twice")
         self._opening[port] = Handshake(
             role=asked.role,
             flags=int(asked.flags),
@@ -174,7 +191,7 @@ class Observer:
             nonce = self._session_keys[frame.session_id], direction, counter_of(frame)
             # That these are the keys that it was sealed with, its tag says.
             Opener(nonce[0], direction).look(frame)
-            assert self._nonces.setdefault(nonce, raw) == raw, f"a nonce came twice: {nonce[1:]}"
+            self._insist(self._nonces.setdefault(nonce, raw) == raw, f"a nonce came twice: {nonce[1:]}")
 
     def _plain(self, frame: Frame) -> bytes:
         if Flag.SECURED not in frame.flags:

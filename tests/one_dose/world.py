@@ -203,6 +203,7 @@ class World:
 
     def settle(self) -> None:
         """Heal the world; then every host must learn what became of every intention, and it must be the truth."""
+        self.observer.check()
         self.restore_power()
         self.device.pump.disarm_power_cut()
         for host in self.hosts:
@@ -329,7 +330,7 @@ class World:
         """An intention is closed in the book once the person has been told what became of it."""
         for intention in book.intentions:
             if intention.stage == "closed" and intention.outcome:
-                self.observer.tell(intention.command, from_booked(intention.outcome))
+                self.observer.tell(intention, from_booked(intention.outcome))
 
     def _report(self, host: Programmer, report: Report | None) -> None:
         """The person reads the outcome, and the host closes its intention."""
@@ -337,7 +338,7 @@ class World:
         if report is None:
             return
         if not (isinstance(report.outcome, Unknown) and not report.outcome.final):
-            self.observer.tell(report.intention.command, report.outcome)
+            self.observer.tell(report.intention, report.outcome)
         closing: Procedure[None] = close(host.keeper, report)
         for effect in closing:
             assert isinstance(effect, Keep)
