@@ -11,7 +11,8 @@ from pathlib import Path
 from emulator.device import Device
 from emulator.inputs import RaiseSessionCounter
 from emulator.vpump_wire import VpumpWire
-from firmware_model.profile import Profile, ProfileError, parse_profile
+from firmware_model.profile import Profile
+from firmware_model.profile_text import ProfileError, parse_profile
 from firmware_model.pump import Pump
 from protocol.keys import RoleKeys
 

@@ -18,10 +18,12 @@ from dataclasses import dataclass, field
 
 from emulator import events
 from emulator.events import Event
+from emulator.faults.device_faults import fault_text
 from emulator.faults.line import LineFaults
 from emulator.inputs import (
     Action,
     Advance,
+    ArmDeviceFault,
     ArmFault,
     Bytes,
     ClearFaults,
@@ -33,9 +35,12 @@ from emulator.inputs import (
     RaiseSessionCounter,
     ReplaceKeys,
     RestorePower,
+    UseSyringe,
 )
 from emulator.wire import Direction, FrameCutter, WireFrame, WireProtocol
-from firmware_model.pump import PowerCut, PowerRestored, Pump, Recorded
+from firmware_model.faults import ArmedFault
+from firmware_model.plant.mixture import mixture_of
+from firmware_model.pump import FaultChanged, PowerCut, PowerRestored, Pump, Recorded, ToneSounded
 
 OUTPUT_LIMIT = 65_536
 """Bytes kept for a line until its driver takes them. What is beyond is lost, as on a line that nobody reads."""
@@ -96,9 +101,9 @@ class Device:
         """The operations that a line fault can name."""
         return self.wire.names
 
-    def armed_faults(self) -> tuple[str, ...]:
-        """The line faults that are armed, as they are written."""
-        return tuple(str(fault) for fault in self._faults.armed)
+    def armed_faults(self) -> tuple[str | ArmedFault, ...]:
+        """The faults that are armed: those of the line as they are written, those of the pump as they stand."""
+        return (*map(str, self._faults.armed), *self.pump.faults.armed)
 
     def truth(self) -> dict[str, object]:
         """What is physically so; for the control plane."""
@@ -227,9 +232,15 @@ class Device:
             case ArmFault(fault):
                 self._faults.arm(fault)
                 self._emit(events.FaultArmed, fault=str(fault))
+            case ArmDeviceFault(fault):
+                self.pump.arm_fault(fault, now)
+                self._emit(events.FaultArmed, fault=fault_text(fault))
+            case UseSyringe():
+                self._use_syringe(action, now)
             case ClearFaults():
                 self._faults.clear()
                 self.pump.disarm_power_cut()
+                self.pump.clear_faults(now)
                 self._emit(events.FaultsCleared)
             case CutPower(None):
                 self.pump.cut_power(now)
@@ -245,6 +256,11 @@ class Device:
             case RaiseSessionCounter(floor):
                 self.pump.raise_session_counter(floor, now)
 
+    def _use_syringe(self, action: UseSyringe, now: int) -> None:
+        withdraw_nl = self.pump.plant.reservoir.volume_nl if action.withdraw_nl is None else action.withdraw_nl
+        out_nl, in_nl = self.pump.syringe(withdraw_nl, action.inject_nl, mixture_of(*action.drugs), now)
+        self._emit(events.SyringeUsed, withdrawn_nl=out_nl, injected_nl=in_nl)
+
     def _drain(self) -> None:
         """Take what pump and wire have made of the last happening, until both are silent."""
         while (happened := self.pump.next_event()) is not None:
@@ -259,6 +275,14 @@ class Device:
                     for line in self._lines.values():
                         line.requests.reset()
                     self._emit(events.PowerChanged, change="restored", write="")
+                case ToneSounded(at_us, alarm, critical):
+                    tone = "dual" if critical else "single"
+                    self._emit(events.ToneSounded, at_us=at_us, alarm=alarm.name.lower(), tone=tone)
+                case FaultChanged(at_us, number, fault, began):
+                    change = "began" if began else "ended"
+                    self._emit(
+                        events.FaultChanged, at_us=at_us, fault_number=number, fault=fault_text(fault), change=change
+                    )
         while (changed := self.wire.next_session_change()) is not None:
             self._emit(
                 events.SessionChanged,
@@ -271,6 +295,7 @@ class Device:
             )
             if not changed.opened:
                 self.pump.end_session(changed.session, self.now_us)
+            self.pump.set_telemetry(on=self.wire.session_open, now=self.now_us)
         for port, line in self._lines.items():
             for raw in self.wire.frames_to_send(port):
                 self._send(port, line, raw)

@@ -140,6 +140,34 @@ class Logged(_Happening):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FaultChanged(_Happening):
+    """A device fault began or ended."""
+
+    kind: ClassVar[str] = "device-fault"
+    fault_number: int = field(metadata=_meaning("the fault's own number"))
+    fault: str = field(metadata=_meaning("the fault, as it can be written"))
+    change: str = field(metadata=_meaning("began or ended"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToneSounded(_Happening):
+    """An alarm sounded."""
+
+    kind: ClassVar[str] = "tone"
+    alarm: str = field(metadata=_meaning("the type of the alarm, such as low_reservoir"))
+    tone: str = field(metadata=_meaning("dual (critical) or single"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyringeUsed(_Happening):
+    """The tester used a syringe at the reservoir's port."""
+
+    kind: ClassVar[str] = "syringe"
+    withdrawn_nl: int = field(metadata=_meaning("what came out"))
+    injected_nl: int = field(metadata=_meaning("what went into the reservoir"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeysReplaced(_Happening):
     """The tester gave the pump other keys."""
 
@@ -157,6 +185,9 @@ Event = (
     | FaultsCleared
     | PowerChanged
     | KeysReplaced
+    | FaultChanged
+    | ToneSounded
+    | SyringeUsed
     | Logged
 )
 

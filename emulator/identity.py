@@ -22,6 +22,12 @@ CAPABILITIES: Final = (
     | wire.Capability.OP_LEDGER
     | wire.Capability.SESSIONS
     | wire.Capability.PROGRAMS
+    | wire.Capability.SCHEDULES
+    | wire.Capability.PATIENT_BOLUS
+    | wire.Capability.DEAD_VOLUME_BOLUSES
+    | wire.Capability.REFILL
+    | wire.Capability.CLOCK
+    | wire.Capability.SELFTEST
 )
 
 
@@ -83,6 +89,26 @@ def caps(profile: Profile) -> link.CapsAnswer:
         alarm_capacity=profile.memory.alarm_capacity,
         drugs_max=DRUGS_MAX,
         concentration_max_ng_per_ml=profile.therapy.concentration_max_ng_per_ml,
+        flow_max_nl_per_day=profile.motor.rate_max_nl_per_day,
+        window_max_nl=profile.therapy.window_max_nl,
+        dose_history=profile.memory.dose_history,
+        dead_volume_duration_max_s=profile.bolus.dead_volume_duration_max_s,
+        tubing_nl=profile.catheter.tubing_nl,
+        residual_nl=profile.reservoir.residual_nl,
+        stops_while_programming=int(profile.therapy.stops_while_programming),
+        patient_lockout_min_s=profile.patient.lockout_min_s,
+        patient_lockout_max_s=profile.patient.lockout_max_s,
+        patient_window_min_s=profile.patient.window_min_s,
+        patient_window_max_s=profile.patient.window_max_s,
+        patient_activations_max=profile.patient.activations_max,
+        stall_sample_s=profile.stall.sample_s,
+        stall_samples=profile.stall.bad_samples,
+        stopped_too_long_s=profile.supervisor.stopped_too_long_s,
+        tone_repeat_min_min=profile.tones.repeat_min_min,
+        tone_repeat_max_min=profile.tones.repeat_max_min,
+        silence_min=profile.tones.silence_min,
+        end_of_service_days=profile.cell.eos_after_eri_days,
+        life_max_days=profile.cell.life_max_days,
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from emulator.faults.spec import FaultSpec
+from firmware_model.faults import DeviceFault
 from firmware_model.memory import CutMode
 
 
@@ -36,7 +37,7 @@ class ArmFault:
 
 @dataclass(frozen=True, slots=True)
 class ClearFaults:
-    """Disarm every line fault and every armed power cut."""
+    """End and disarm every fault, of the line and of the pump, and every armed power cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,28 @@ class RaiseSessionCounter:
     floor: int
 
 
-Action = ArmFault | ClearFaults | CutPower | RestorePower | ReplaceKeys | RaiseSessionCounter
+@dataclass(frozen=True, slots=True)
+class ArmDeviceFault:
+    """Arm a fault of the pump itself, of the registry in `firmware_model.faults`."""
+
+    fault: DeviceFault
+
+
+@dataclass(frozen=True, slots=True)
+class UseSyringe:
+    """A syringe at the reservoir's port: withdraw so much, then inject so much of a mixture.
+
+    `withdraw_nl` None: all that a syringe can withdraw. `drugs`: name and concentration in ng/mL of each.
+    """
+
+    withdraw_nl: int | None
+    inject_nl: int
+    drugs: tuple[tuple[str, int], ...] = ()
+
+
+Action = (
+    ArmFault | ArmDeviceFault | UseSyringe | ClearFaults | CutPower | RestorePower | ReplaceKeys | RaiseSessionCounter
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from emulator.events import Event
 from emulator.inputs import Action, LineChange
 from emulator.pacing import Pacer
 from emulator.ports.port import Port
+from firmware_model.faults import ArmedFault
 
 # So much virtual time at most passes in one call of the device (more only if nothing happens in it), so that its
 # queue of events stays short.
@@ -75,8 +76,8 @@ class Serveable(Protocol):
     def fault_names(self) -> Sequence[str]:
         """The names of operations that a fault may name."""
 
-    def armed_faults(self) -> Sequence[str]:
-        """The faults that are armed, as they were written."""
+    def armed_faults(self) -> Sequence[str | ArmedFault]:
+        """The faults that are armed: those of the line as they were written, those of the pump as they stand."""
 
     def truth(self) -> dict[str, object]:
         """What is physically so."""
@@ -158,8 +159,8 @@ class Serving:
         """The names of operations that a fault may name."""
         return self.device.fault_names
 
-    def armed_faults(self) -> Sequence[str]:
-        """The faults that are armed, as they were written."""
+    def armed_faults(self) -> Sequence[str | ArmedFault]:
+        """The faults that are armed: those of the line as they were written, those of the pump as they stand."""
         return self.device.armed_faults()
 
     @property

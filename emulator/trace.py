@@ -13,6 +13,7 @@ from emulator.events import (
     BytesRejected,
     Event,
     FaultArmed,
+    FaultChanged,
     FaultFired,
     FaultsCleared,
     FrameSeen,
@@ -21,6 +22,8 @@ from emulator.events import (
     Logged,
     PowerChanged,
     SessionChanged,
+    SyringeUsed,
+    ToneSounded,
 )
 
 # Lines that wait for a reader.
@@ -75,6 +78,12 @@ def _describe(event: Event) -> tuple[str, str]:
             return "faults cleared", _YELLOW
         case PowerChanged():
             return f"power {event.change}{f' at write {event.write}' if event.write else ''}", _YELLOW
+        case FaultChanged():
+            return f"fault {event.change}: {event.fault}", _YELLOW
+        case ToneSounded():
+            return f"{event.tone} tone: {event.alarm}", _YELLOW
+        case SyringeUsed():
+            return f"syringe: {event.withdrawn_nl} nl out, {event.injected_nl} nl in", _YELLOW
         case KeysReplaced():
             return f"keys replaced: {event.roles or 'the published test keys'}", _YELLOW
         case Logged():

@@ -1,42 +1,31 @@
 """The non-volatile memory: 8-byte words and erasable pages, each write a named point at which power can be cut.
 
-A record that must change as one lies in two slots, A and B (`RecordPair`):
+A record that must change as one lies in two slots: see `record_pair.py`. There are two pairs, the control record and
+the security record, so that either outlives the other. The ring of log records is kept in pages; a page must be erased
+before its first record is written. The step counters are journalled: see `Journal`.
 
-    head word    generation u32 | length of the body u32
-    body         whole words, of which only those that differ are written
-    commit word  CRC-32 over head and body u32 | generation, inverted u32; wiped first, written last
+Writes may land late, out of order, wrong or not at all. Nothing is built on one before a `barrier`, which waits for all
+of them, reads them back, and does again what has not landed: behind log records, before the record that makes them part
+of the log; and behind each commit word, wiped or written.
 
-A slot is valid when its commit word is. It is wiped before anything else of a slot is written, so that what a cut has
-left of a record can never be completed by the words of another one. The valid slot with the higher generation is the
-record; the other one is written next. There are two pairs, the control record and the security record, so that either
-outlives the other.
-
-The ring of log records is kept in pages; a page must be erased before its first record is written. The step counters
-are journalled: see `Journal`.
-
-Writes may land late and out of order. Nothing is built on one before a `barrier`, which waits for all of them and reads
-them back: behind log records, before the record that makes them part of the log; and behind each commit word, wiped or
-written.
+While nothing is armed that could come between, and nobody counts, writes are done in bulk; they leave the same.
 """
 
 from __future__ import annotations
 
-import struct
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
-from firmware_model.quantities import ceil_div
+from firmware_model.record_pair import ERASED, RecordPair
+from firmware_model.record_pair import WORD_BYTES as WORD_BYTES
+from firmware_model.state import DERIVED
+from firmware_model.write_faults import ArmedWriteFault, Place, Region
 
-WORD_BYTES = 8
-ERASED = 0xFF
-_HEAD = struct.Struct("<II")
-_COMMIT = struct.Struct("<II")
-# As a commit word it would be that of generation FFFFFFFF, which no pump reaches.
-_WIPED = bytes(WORD_BYTES)
+MOST_REPEATS = 3
+"""How often a write that has not landed is done again, before memory is taken to have failed. Chosen."""
 
 
 class WritePoint(Enum):
@@ -80,6 +69,14 @@ class PowerLost(Exception):
         self.point = point
 
 
+class MemoryFailed(Exception):
+    """A write has not landed however often it was done again. Raised by a barrier; nothing behind it is looked at."""
+
+    def __init__(self, point: WritePoint) -> None:
+        super().__init__(point.value)
+        self.point = point
+
+
 @dataclass(slots=True)
 class ArmedCut:
     """A power cut that waits for its primitive: `remaining` 1 is the next one.
@@ -100,104 +97,52 @@ class Journal:
 
     Written whenever an interval is complete. Its content follows from the counts, so it is worked out when the power
     goes, not written step by step.
+
+    programmed_steps  lifetime steps of the programmed infusion
+    stalled_pulses    lifetime pulses while a stall was known
     """
 
     steps_total: int = 0
     bolus_steps: int = 0
     elapsed_us: int = 0
+    programmed_steps: int = 0
+    stalled_pulses: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RecordImage:
-    """A valid record in memory and how many slots of its pair have been lost."""
+class Write(NamedTuple):
+    """One primitive that is to be done: these bytes, at this byte offset of a region."""
 
-    body: bytes
-    generation: int
-    lost_slots: int
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """One primitive that is to be done: these bytes, at this place of a region."""
-
+    region: Region
     offset: int
     data: bytes
     point: WritePoint
 
-
-@dataclass(slots=True)
-class RecordPair:
-    """Two slots for one record, which is the old one or the new one at any time. `body_bytes` is its length."""
-
-    body_bytes: int
-    wipe_point: WritePoint
-    body_point: WritePoint
-    commit_point: WritePoint
-    region: bytearray = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.region = bytearray([ERASED]) * (2 * self.slot_bytes)
-
     @property
-    def body_words(self) -> int:
-        return ceil_div(self.body_bytes, WORD_BYTES)
+    def place(self) -> Place:
+        return Place(self.region, self.offset, self.offset + len(self.data))
 
-    @property
-    def slot_bytes(self) -> int:
-        return (self.body_words + 2) * WORD_BYTES
 
-    def read(self) -> RecordImage | None:
-        """The newest valid record, or None when neither slot holds one."""
-        copies = self.copies()
-        if not copies:
-            return None
-        body, generation = max(copies, key=lambda copy: copy[1])
-        # Beside the very first record the other slot has never been written, and none of it is lost.
-        unwritten = generation == 0 and bytes([ERASED]) * self.slot_bytes in (self._slot(0), self._slot(1))
-        return RecordImage(body, generation, 0 if unwritten else 2 - len(copies))
+class _Points(NamedTuple):
+    """How the writes of a record are named."""
 
-    def copies(self) -> list[tuple[bytes, int]]:
-        """Body and generation of each valid slot."""
-        return [copy for copy in (self._read_slot(0), self._read_slot(1)) if copy is not None]
+    region: Region
+    wipe: WritePoint
+    body: WritePoint
+    commit: WritePoint
 
-    def writes(self, body: bytes) -> tuple[list[Write], list[Write]]:
-        """What must be written to make `body` the record: first what wipes the slot, then, behind a barrier, the rest.
 
-        It is the record from the moment the last of it is written.
-        """
-        if len(body) != self.body_bytes:
-            raise ValueError(f"record of {len(body)} bytes, expected {self.body_bytes}")
-        slots = (self._read_slot(0), self._read_slot(1))
-        generations = [-1 if slot is None else slot[1] for slot in slots]
-        start = 0 if generations[0] < generations[1] else self.slot_bytes
-        generation = max(generations) + 1
-        content = _HEAD.pack(generation, len(body)) + body.ljust(self.body_words * WORD_BYTES, b"\0")
-        end = start + len(content)
-        wiped = self.region[end : end + WORD_BYTES] == _WIPED
-        commit = _COMMIT.pack(zlib.crc32(content), generation ^ 0xFFFFFFFF)
-        words = [
-            Write(start + offset, content[offset : offset + WORD_BYTES], self.body_point)
-            for offset in range(0, len(content), WORD_BYTES)
-            if self.region[start + offset : start + offset + WORD_BYTES] != content[offset : offset + WORD_BYTES]
-        ]
-        return [] if wiped else [Write(end, _WIPED, self.wipe_point)], [*words, Write(end, commit, self.commit_point)]
-
-    def _slot(self, slot: int) -> bytes:
-        return bytes(self.region[slot * self.slot_bytes : (slot + 1) * self.slot_bytes])
-
-    def _read_slot(self, slot: int) -> tuple[bytes, int] | None:
-        stored = self._slot(slot)
-        content = stored[:-WORD_BYTES]
-        generation, length = _HEAD.unpack_from(content)
-        crc, inverted = _COMMIT.unpack_from(stored, len(content))
-        if length != self.body_bytes or inverted != generation ^ 0xFFFFFFFF or crc != zlib.crc32(content):
-            return None
-        return content[WORD_BYTES : WORD_BYTES + length], generation
+_CONTROL = _Points(Region.CONTROL, WritePoint.CONTROL_WIPE, WritePoint.CONTROL_BODY, WritePoint.CONTROL_COMMIT)
+_SECURITY = _Points(Region.SECURITY, WritePoint.SECURITY_WIPE, WritePoint.SECURITY_BODY, WritePoint.SECURITY_COMMIT)
 
 
 @dataclass(slots=True)
 class Memory:
-    """The memory of one pump: two records of so many bytes, and the ring of the log."""
+    """The memory of one pump: two records of so many bytes, and the ring of the log.
+
+    watched     primitives are counted, and so done one by one, although nothing is armed
+    primitives  those that were done one by one: while it is watched, or a cut or a fault is armed
+    repairs     those of them by which a barrier did a write again
+    """
 
     control_bytes: int
     security_bytes: int
@@ -208,66 +153,160 @@ class Memory:
     log: bytearray = field(init=False)
     journal: Journal = field(default_factory=Journal)
     armed_cut: ArmedCut | None = None
+    armed_fault: ArmedWriteFault | None = None
+    watched: bool = False
     primitives: int = 0
+    repairs: int = 0
+    # What was written word by word since the last barrier: nothing while the firmware rests, for commits end with one.
+    _unproved: list[Write] = field(default_factory=list, init=False, metadata=DERIVED, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        self.control = RecordPair(
-            self.control_bytes, WritePoint.CONTROL_WIPE, WritePoint.CONTROL_BODY, WritePoint.CONTROL_COMMIT
-        )
-        self.security = RecordPair(
-            self.security_bytes, WritePoint.SECURITY_WIPE, WritePoint.SECURITY_BODY, WritePoint.SECURITY_COMMIT
-        )
+        self.control = RecordPair(self.control_bytes)
+        self.security = RecordPair(self.security_bytes)
         self.log = bytearray([ERASED]) * (self.log_pages * self.log_page_bytes)
 
+    @property
+    def unwatched(self) -> bool:
+        """Whether nothing can come between two writes, and nobody counts them: then they may be done in bulk."""
+        return self.armed_cut is None and self.armed_fault is None and not self._unproved and not self.watched
+
     def commit(self, pair: RecordPair, body: bytes) -> None:
-        """Make `body` the record of a pair, and wait until it is. Raises PowerLost when an armed cut comes within."""
-        for writes in pair.writes(body):
-            for write in writes:
-                self._write(pair.region, write)
-            self.barrier()
+        """Make a body the record of a pair, and wait until it is.
+
+        Raises ValueError for a body of another length; PowerLost when an armed cut comes within; and MemoryFailed when
+        a write does not land, and then the record is still the old one.
+        """
+        if self.unwatched:
+            pair.overwrite(1, (body,))
+            return
+        points = _CONTROL if pair is self.control else _SECURITY
+        plan = pair.plan(body)
+        for word in plan.wipe:
+            self._write(Write(points.region, *word, points.wipe))
+        self.barrier()
+        for word in plan.body:
+            self._write(Write(points.region, *word, points.body))
+        self._write(Write(points.region, *plan.commit, points.commit))
+        self.barrier()
 
     def write_log(self, offset: int, record: bytes) -> None:
         """Write a log record, word by word, at a byte offset of the ring."""
-        for start in range(0, len(record), WORD_BYTES):
-            self._write(self.log, Write(offset + start, record[start : start + WORD_BYTES], WritePoint.LOG_RECORD))
+        if self.unwatched:
+            self.log[offset : offset + len(record)] = record
+            return
+        for at in range(0, len(record), WORD_BYTES):
+            self._write(Write(Region.LOG, offset + at, record[at : at + WORD_BYTES], WritePoint.LOG_RECORD))
 
     def erase_log_page(self, page: int) -> None:
         """Erase one page of the ring."""
-        blank = bytes([ERASED]) * self.log_page_bytes
-        self._write(self.log, Write(page * self.log_page_bytes, blank, WritePoint.LOG_ERASE))
+        start, blank = page * self.log_page_bytes, bytes([ERASED]) * self.log_page_bytes
+        if self.unwatched:
+            self.log[start : start + self.log_page_bytes] = blank
+            return
+        self._write(Write(Region.LOG, start, blank, WritePoint.LOG_ERASE))
 
     def read_log(self, offset: int, length: int) -> bytes:
         """Bytes of the ring."""
         return bytes(self.log[offset : offset + length])
 
+    def check(self, pair: RecordPair) -> int:
+        """How many slots of a pair are lost: with one the record is still there, with both it is not."""
+        return pair.lost_slots()
+
+    def bits(self, region: Region) -> int:
+        """How many bits a region has."""
+        return 8 * len(self._stored(region))
+
+    def flip_bit(self, region: Region, bit: int) -> None:
+        """Turn a stored bit over, the lowest one of the first byte being bit 0. Raises ValueError for one beyond."""
+        stored = self._stored(region)
+        if not 0 <= bit < 8 * len(stored):
+            raise ValueError(f"bit {bit} of the {region.value} memory, which has {8 * len(stored)}")
+        stored[bit // 8] ^= 1 << bit % 8
+
     def barrier(self) -> None:
-        """Wait for every write so far, and read it back. With one of them missing the power goes here at the latest."""
+        """Wait for every write so far, read it back, and do again what has not landed as it should.
+
+        With a write missing for which an armed cut has come, the power goes here at the latest.
+        """
+        self._wait()
+        if self._unproved:
+            self._prove()
+
+    def _wait(self) -> None:
         if self.armed_cut is not None and self.armed_cut.missing is not None:
             self._lose_power(self.armed_cut.missing)
 
-    def _write(self, region: bytearray, write: Write) -> None:
-        """One primitive: a word or a page. An armed cut that is due leaves what its mode says."""
+    def _prove(self) -> None:
+        """Read back what was written since the last barrier, in that order: a page before the words written into it."""
+        writes, self._unproved = self._unproved, []
+        for write, words in zip(writes, _words_that_last(writes), strict=True):
+            repeats = 0
+            while not self._holds(write, words):
+                if repeats == MOST_REPEATS:
+                    raise MemoryFailed(write.point)
+                repeats += 1
+                self.repairs += 1
+                self._do(write)
+                self._wait()
+
+    def _holds(self, write: Write, words: Sequence[int]) -> bool:
+        stored = self._stored(write.region)
+        return all(
+            stored[write.offset + at : write.offset + at + WORD_BYTES] == write.data[at : at + WORD_BYTES]
+            for at in words
+        )
+
+    def _stored(self, region: Region) -> bytearray:
+        if region is Region.LOG:
+            return self.log
+        return (self.control if region is Region.CONTROL else self.security).region
+
+    def _write(self, write: Write) -> None:
+        """One primitive, which the next barrier reads back."""
+        self._unproved.append(write)
+        self._do(write)
+
+    def _do(self, write: Write) -> None:
+        """One primitive: a word or a page. What a fault that is due lets land, a cut that is due may cut short."""
         self.primitives += 1
+        stored = self._stored(write.region)
         place = slice(write.offset, write.offset + len(write.data))
-        cut = self.armed_cut
+        data, fault, cut = write.data, self.armed_fault, self.armed_cut
+        if fault is not None:
+            data = fault.landing(write.place, bytes(stored[place]), data)
+            if fault.spent:
+                self.armed_fault = None
         if cut is None:
-            region[place] = write.data
+            stored[place] = data
         elif cut.missing is not None:
-            region[place] = write.data
+            stored[place] = data
             if cut.mode is CutMode.LATE:
                 self._lose_power(cut.missing)
         elif cut.remaining > 1:
             cut.remaining -= 1
-            region[place] = write.data
+            stored[place] = data
         else:
-            region[place] = _LEFT_BY[cut.mode](bytes(region[place]), write.data, cut.torn_bytes)
+            stored[place] = _LEFT_BY[cut.mode](bytes(stored[place]), data, cut.torn_bytes)
             if cut.mode not in _UNNOTICED:
                 self._lose_power(write.point)
             cut.missing = write.point
 
     def _lose_power(self, point: WritePoint) -> NoReturn:
         self.armed_cut = None
+        self._unproved = []
         raise PowerLost(point)
+
+
+def _words_that_last(writes: Sequence[Write]) -> list[list[int]]:
+    """For each write the offsets in it of the words that no later one writes again."""
+    later: set[tuple[Region, int]] = set()
+    lasting = []
+    for write in reversed(writes):
+        offsets = range(0, len(write.data), WORD_BYTES)
+        lasting.append([at for at in offsets if (write.region, write.offset + at) not in later])
+        later |= {(write.region, write.offset + at) for at in offsets}
+    return lasting[::-1]
 
 
 def garbage(old: bytes, new: bytes) -> bytes:

@@ -1,25 +1,19 @@
 """A profile: every parameter of one device model, with its unit, its range and where its value comes from.
 
-A profile is TOML. Each parameter is a table `{ value = …, found = "source" }` or `{ value = …, chosen = "reason" }`:
-*found* in a public document, or *chosen* because nothing public exists. `extends = "NAME"` takes all that is not said
-from another profile. Nothing here reads a file: texts are passed in.
+A value is *found* in a public document, or *chosen* because nothing public exists; `profile_text.py` reads both from
+TOML. A section is a dataclass, a parameter one of its fields.
 """
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-MOST_EXTENDS = 8
-"""How long a chain of `extends` may be."""
+from firmware_model.firmware.codes import AlarmType
+
 U32 = 0xFFFF_FFFE
-
-
-class ProfileError(Exception):
-    """A profile that cannot be used. One sentence: which file and line, which field, what is allowed."""
 
 
 def number(unit: str, minimum: int, maximum: int, meaning: str) -> Any:
@@ -30,6 +24,16 @@ def number(unit: str, minimum: int, maximum: int, meaning: str) -> Any:
 def text(longest: int, meaning: str) -> Any:
     """Declare a text parameter of printable ASCII."""
     return field(metadata={"unit": "", "longest": longest, "meaning": meaning})
+
+
+def choice(allowed: tuple[str, ...], meaning: str) -> Any:
+    """Declare a parameter that is one of a few words."""
+    return field(metadata={"unit": "", "allowed": allowed, "meaning": meaning})
+
+
+def flag(meaning: str) -> Any:
+    """Declare a parameter that is true or false."""
+    return field(metadata={"unit": "", "flag": True, "meaning": meaning})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,9 @@ class MotorModel:
 
     step_volume_nl: int = number("nl", 1, 10_000, "volume moved by one motor step")
     journal_interval_steps: int = number("steps", 1, 10_000, "steps between two writes of the step counters to memory")
+    rate_max_nl_per_day: int = number("nl/24h", 1, U32, "fastest flow that the motor makes, base and boluses together")
+    wear_pulses: int = number("pulses", 1, 10_000_000_000, "pulses after which the gear is worn")
+    wear_miss_every: int = number("pulses", 2, 1_000_000, "of a worn gear one in so many pulses is missed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,17 @@ class ReservoirModel:
     initial_volume_nl: int = number("nl", 0, 100_000_000, "volume at first power-up")
     low_nl: int = number("nl", 0, 100_000_000, "computed volume at which the low-reservoir alarm is raised")
     empty_nl: int = number("nl", 0, 100_000_000, "computed volume at which the pump stops: empty reservoir")
+    residual_nl: int = number("nl", 0, 10_000_000, "what a syringe cannot withdraw")
+    overfill_max_nl: int = number("nl", 0, 10_000_000, "what a reservoir takes beyond its capacity, physically")
+
+
+@dataclass(frozen=True, slots=True)
+class CatheterModel:
+    """The path from the reservoir to the catheter's tip, as it truly is."""
+
+    tubing_nl: int = number("nl", 1, 10_000_000, "volume of the pump's own tubing")
+    catheter_nl: int = number("nl", 1, 10_000_000, "volume of the catheter as implanted")
+    compliance_nl: int = number("nl", 0, 1_000_000, "what a blocked path takes up before the rotor stalls")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +85,8 @@ class TherapyModel:
     rate_max_nl_per_day: int = number("nl/24h", 1, U32, "highest rate")
     rate_quantum_nl_per_day: int = number("nl/24h", 1, 1_000_000, "what a rate is a multiple of")
     concentration_max_ng_per_ml: int = number("ng/mL", 1, U32, "highest concentration of a drug")
+    window_max_nl: int = number("nl", 1, U32, "most volume in any 24 hours, base and boluses together")
+    stops_while_programming: bool = flag("whether the pump stands still from PROGRAM_BEGIN until COMMIT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +99,18 @@ class BolusLimits:
     duration_max_s: int = number("s", 1, 604_800, "most duration of a bolus")
     rate_max_nl_per_day: int = number("nl/24h", 1, U32, "highest rate of a bolus")
     lease_s: int = number("s", 1, 3_600, "how long a prepared bolus may be executed")
+    dead_volume_duration_max_s: int = number("s", 1, 2_592_000, "most duration of a priming or bridge bolus")
+
+
+@dataclass(frozen=True, slots=True)
+class PatientLimits:
+    """The pump's own limits of what a clinician may let a patient do."""
+
+    lockout_min_s: int = number("s", 0, 604_800, "shortest lockout between two patient boluses")
+    lockout_max_s: int = number("s", 1, 604_800, "longest lockout")
+    window_min_s: int = number("s", 1, 604_800, "shortest window in which activations are counted")
+    window_max_s: int = number("s", 1, 604_800, "longest window")
+    activations_max: int = number("boluses", 1, 250, "most patient boluses in a window")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +118,8 @@ class MemoryModel:
     """Sizes of what the control record holds."""
 
     ledger_entries_per_role: int = number("entries", 2, 64, "operations that the ledger keeps per role")
-    alarm_capacity: int = number("alarms", 4, 64, "alarm instances that the pump keeps")
+    alarm_capacity: int = number("alarms", 16, 64, "alarm instances that the pump keeps")
+    dose_history: int = number("boluses", 4, 64, "boluses that windows know of; while all lie in one, none is given")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +127,8 @@ class LogModel:
     """The ring of the event log."""
 
     pages: int = number("pages", 3, 4_096, "erasable pages of the ring")
-    # All pages but one must hold the three records of one commit: empty reservoir, stop, end of the bolus.
-    records_per_page: int = number("records", 2, 64, "records in a page")
+    # All pages but one must hold the records of one commit: those of a boot that ends boluses and raises alarms.
+    records_per_page: int = number("records", 6, 64, "records in a page")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +140,70 @@ class ClockModel:
 
 
 @dataclass(frozen=True, slots=True)
+class StallModel:
+    """How the firmware watches the rotor: it samples the back-EMF of the last pulse on a grid of its elapsed time."""
+
+    sample_s: int = number("s", 1, 86_400, "time between two samples")
+    bad_samples: int = number("samples", 1, 100, "samples without motion, one after the other, that make a stall")
+    good_samples: int = number("samples", 1, 100, "samples with motion, one after the other, that end one")
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisorModel:
+    """The part of the firmware that watches the rest."""
+
+    watchdog_s: int = number("s", 1, 3_600, "how long the motor's scheduler may be silent before the pump is made safe")
+    stopped_too_long_s: int = number("s", 60, 2_592_000, "how long therapy may stand still before an alarm")
+
+
+@dataclass(frozen=True, slots=True)
+class ToneModel:
+    """How alarms sound."""
+
+    repeat_min_min: int = number("min", 1, 1_440, "shortest repeat interval that a program may ask for")
+    repeat_max_min: int = number("min", 1, 1_440, "longest repeat interval that a program may ask for")
+    silence_min: int = number("min", 1, 1_440, "how long a silenced alarm is silent")
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmModel:
+    """One row of the table of alarms. Latching: the alarm stays when its cause has gone, until it is cleared."""
+
+    critical: bool = flag("whether it is critical: it ends a bolus, and sounds as such")
+    tone: str = choice(("none", "single", "dual"), "how it sounds")
+    repeat_min: int = number("min", 0, 1_440, "repeat interval where the program says none; 0 sounds once")
+    latching: bool = flag("whether it stays when its cause has gone, until a clinician clears it")
+    flow: str = choice(("continue", "minimum", "stop"), "what it does to the flow while it stands")
+
+
+@dataclass(frozen=True, slots=True)
 class CellModel:
     """The battery."""
 
     voltage_mv: int = number("mV", 0, 10_000, "voltage of the cell")
+    capacity_mah: int = number("mAh", 1, 100_000, "charge of a full cell")
+    base_na: int = number("nA", 0, 1_000_000_000, "what the electronics draw without pause")
+    self_discharge_na: int = number("nA", 0, 1_000_000_000, "what the cell loses by itself")
+    step_nc: int = number("nC", 0, 1_000_000_000, "charge of one pulse to the motor")
+    motor_na: int = number("nA", 0, 1_000_000_000, "what the motor draws during a pulse, beside the electronics")
+    telemetry_na: int = number("nA", 0, 1_000_000_000, "what an open session draws, beside the electronics")
+    tone_single_uc: int = number("uC", 0, 1_000_000_000, "charge of one tone of a non-critical alarm")
+    tone_dual_uc: int = number("uC", 0, 1_000_000_000, "charge of one tone of a critical alarm")
+    ocv_0_mv: int = number("mV", 0, 10_000, "voltage without load of a full cell")
+    ocv_250_mv: int = number("mV", 0, 10_000, "voltage without load with 250 per mille of the capacity used up")
+    ocv_500_mv: int = number("mV", 0, 10_000, "voltage without load with 500 per mille of the capacity used up")
+    ocv_750_mv: int = number("mV", 0, 10_000, "voltage without load with 750 per mille of the capacity used up")
+    ocv_900_mv: int = number("mV", 0, 10_000, "voltage without load with 900 per mille of the capacity used up")
+    ocv_1000_mv: int = number("mV", 0, 10_000, "voltage without load towards the last of the charge")
+    resistance_0c_mohm: int = number("mohm", 0, 10_000_000, "internal resistance at 0 degrees Celsius and below")
+    resistance_20c_mohm: int = number("mohm", 0, 10_000_000, "internal resistance at 20 degrees Celsius")
+    resistance_37c_mohm: int = number("mohm", 0, 10_000_000, "internal resistance at 37 degrees Celsius")
+    resistance_60c_mohm: int = number("mohm", 0, 10_000_000, "internal resistance at 60 degrees Celsius and above")
+    eri_mv: int = number("mV", 1, 10_000, "voltage under the motor's load below which ERI is raised")
+    brownout_mv: int = number("mV", 1, 10_000, "voltage below which the electronics reset")
+    restart_mv: int = number("mV", 1, 10_000, "voltage from which the electronics come back after a reset")
+    eos_after_eri_days: int = number("days", 0, 36_500, "days from ERI to the end of service")
+    life_max_days: int = number("days", 1, 36_500, "days from first power-up to the end of service at the latest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +224,16 @@ class Profile:
     reservoir: ReservoirModel
     therapy: TherapyModel
     bolus: BolusLimits
+    patient: PatientLimits
+    catheter: CatheterModel
     memory: MemoryModel
     log: LogModel
     clock: ClockModel
     cell: CellModel
+    stall: StallModel
+    supervisor: SupervisorModel
+    tones: ToneModel
+    alarm: Mapping[AlarmType, AlarmModel]
     sources: Mapping[str, Source]
 
 
@@ -145,12 +244,19 @@ SECTIONS: Mapping[str, type] = MappingProxyType(
         "reservoir": ReservoirModel,
         "therapy": TherapyModel,
         "bolus": BolusLimits,
+        "patient": PatientLimits,
+        "catheter": CatheterModel,
         "memory": MemoryModel,
         "log": LogModel,
         "clock": ClockModel,
         "cell": CellModel,
+        "stall": StallModel,
+        "supervisor": SupervisorModel,
+        "tones": ToneModel,
     }
 )
+ALARM_SECTIONS: Mapping[str, AlarmType] = MappingProxyType({f"alarm.{kind.name.lower()}": kind for kind in AlarmType})
+"""The sections of the table of alarms: one for each type."""
 
 ORDERED = (
     ("reservoir.empty_nl", "reservoir.low_nl"),
@@ -160,117 +266,21 @@ ORDERED = (
     ("therapy.rate_nl_per_day", "therapy.rate_max_nl_per_day"),
     ("bolus.volume_min_nl", "bolus.volume_max_nl"),
     ("bolus.duration_min_s", "bolus.duration_max_s"),
+    ("therapy.rate_max_nl_per_day", "motor.rate_max_nl_per_day"),
+    ("bolus.rate_max_nl_per_day", "motor.rate_max_nl_per_day"),
+    ("reservoir.residual_nl", "reservoir.capacity_nl"),
+    ("patient.lockout_min_s", "patient.lockout_max_s"),
+    ("patient.window_min_s", "patient.window_max_s"),
+    ("tones.repeat_min_min", "tones.repeat_max_min"),
+    ("cell.ocv_250_mv", "cell.ocv_0_mv"),
+    ("cell.ocv_500_mv", "cell.ocv_250_mv"),
+    ("cell.ocv_750_mv", "cell.ocv_500_mv"),
+    ("cell.ocv_900_mv", "cell.ocv_750_mv"),
+    ("cell.ocv_1000_mv", "cell.ocv_900_mv"),
+    ("cell.resistance_20c_mohm", "cell.resistance_0c_mohm"),
+    ("cell.resistance_37c_mohm", "cell.resistance_20c_mohm"),
+    ("cell.resistance_60c_mohm", "cell.resistance_37c_mohm"),
+    ("cell.brownout_mv", "cell.restart_mv"),
+    ("cell.brownout_mv", "cell.eri_mv"),
 )
 """Pairs of parameters of which the first may not be greater than the second."""
-
-
-def parse_profile(name: str, content: str, find: Callable[[str], str | None]) -> Profile:
-    """The profile that a TOML text describes; `find` gives the text of a profile named by `extends`, or None.
-
-    Raises ProfileError.
-    """
-    merged: dict[str, tuple[object, Source, str]] = {}
-    texts = _chain(name, content, find)
-    for origin, origin_text, document in reversed(texts):
-        merged |= _parameters(origin, origin_text, document)
-    sections: dict[str, object] = {}
-    for section, model in SECTIONS.items():
-        values: dict[str, object] = {}
-        for described in fields(model):
-            key = f"{section}.{described.name}"
-            if key not in merged:
-                raise ProfileError(f"profile {name}: {key} is missing ({described.metadata['meaning']})")
-            values[described.name] = merged[key][0]
-        sections[section] = model(**values)
-    for lesser, greater in ORDERED:
-        low, high = merged[lesser][0], merged[greater][0]
-        if isinstance(low, int) and isinstance(high, int) and low > high:
-            # The profile itself is at fault, not one that it extends.
-            if lesser in _said(texts[0][2]):
-                raise ProfileError(f"{merged[lesser][2]}: {lesser} is {low}, but at most {high} is allowed ({greater})")
-            raise ProfileError(f"{merged[greater][2]}: {greater} is {high}, but at least {low} is allowed ({lesser})")
-    sources = {key: source for key, (_, source, _) in sorted(merged.items())}
-    # Each section has been made by its own class, which the table of sections does not tell a type checker.
-    return Profile(name=name, sources=MappingProxyType(sources), **sections)  # type: ignore[arg-type]
-
-
-def _said(document: Mapping[str, Mapping[str, object]]) -> set[str]:
-    """The parameters that a document itself gives."""
-    return {f"{section}.{key}" for section, entries in document.items() for key in entries}
-
-
-def _chain(name: str, content: str, find: Callable[[str], str | None]) -> list[tuple[str, str, dict[str, Any]]]:
-    """The profile's document and those that it extends, nearest first."""
-    chain: list[tuple[str, str, dict[str, Any]]] = []
-    while True:
-        try:
-            document = tomllib.loads(content)
-        except tomllib.TOMLDecodeError as error:
-            raise ProfileError(f"profile {name} is not valid TOML: {error}") from None
-        chain.append((name, content, document))
-        base = document.pop("extends", None)
-        if base is None:
-            return chain
-        found = find(base) if isinstance(base, str) else None
-        if found is None:
-            raise ProfileError(f"{_place(name, content, '', 'extends')}: extends {base!r}, which is no profile")
-        if len(chain) == MOST_EXTENDS:
-            raise ProfileError(f"profile {chain[0][0]}: more than {MOST_EXTENDS} profiles extend one another")
-        name, content = base, found
-
-
-def _parameters(name: str, content: str, document: dict[str, Any]) -> dict[str, tuple[object, Source, str]]:
-    parameters: dict[str, tuple[object, Source, str]] = {}
-    for section, entries in document.items():
-        model = SECTIONS.get(section)
-        if model is None or not isinstance(entries, dict):
-            place = _place(name, content, "", section)
-            raise ProfileError(f"{place}: {section!r} is no section; allowed are {', '.join(SECTIONS)}")
-        described = {item.name: item for item in fields(model)}
-        for key, entry in entries.items():
-            place = _place(name, content, section, key)
-            if key not in described:
-                allowed = ", ".join(described)
-                raise ProfileError(f"{place}: {section}.{key} is no parameter; [{section}] has {allowed}")
-            value, source = _entry(place, f"{section}.{key}", entry)
-            _check_value(place, f"{section}.{key}", value, described[key].metadata)
-            parameters[f"{section}.{key}"] = (value, source, place)
-    return parameters
-
-
-def _entry(place: str, key: str, entry: object) -> tuple[object, Source]:
-    kinds = [kind for kind in ("found", "chosen") if isinstance(entry, dict) and kind in entry]
-    if not isinstance(entry, dict) or "value" not in entry or len(kinds) != 1 or len(entry) != 2:
-        form = '{ value = …, found = "source" } or { value = …, chosen = "reason" }'
-        raise ProfileError(f"{place}: {key} must be {form}")
-    said = entry[kinds[0]]
-    if not isinstance(said, str) or not said.strip():
-        raise ProfileError(f"{place}: {key} says nothing under {kinds[0]!r}")
-    return entry["value"], Source(kinds[0], said)
-
-
-def _check_value(place: str, key: str, value: object, declared: Mapping[str, Any]) -> None:
-    if "longest" in declared:
-        longest = declared["longest"]
-        if not isinstance(value, str) or not value.isascii() or not value.isprintable() or len(value) > longest:
-            raise ProfileError(
-                f"{place}: {key} is {value!r}, but allowed is printable ASCII of up to {longest} characters"
-            )
-        return
-    low, high, unit = declared["minimum"], declared["maximum"], declared["unit"]
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise ProfileError(f"{place}: {key} is {value!r}, but allowed is a whole number from {low} to {high} {unit}")
-
-
-def _place(name: str, content: str, section: str, key: str) -> str:
-    """Profile and line where a key stands; the TOML reader does not say, so the line is looked for."""
-    current = ""
-    for number_, line in enumerate(content.splitlines(), start=1):
-        stripped = line.strip()
-        if stripped.startswith("["):
-            current = stripped.strip("[] \t").split("]")[0].strip()
-            if not section and current == key:
-                return f"profile {name}, line {number_}"
-        elif current == section and stripped.split("=")[0].strip().strip('"') == key:
-            return f"profile {name}, line {number_}"
-    return f"profile {name}"

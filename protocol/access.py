@@ -25,7 +25,7 @@ class PumpState(enum.IntEnum):
     BOLUS = 2
     STOPPED = 3
     IDLE = 4
-    EMPTY = 5
+    HELD = 5
     FAILED = 6
 
 
@@ -33,9 +33,9 @@ STATE_MEANINGS: Final[Mapping[PumpState, str]] = MappingProxyType(
     {
         PumpState.RUNNING: "the program runs, and no bolus",
         PumpState.BOLUS: "a bolus runs",
-        PumpState.STOPPED: "stopped by command",
-        PumpState.IDLE: "stopped, and its program says STOPPED",
-        PumpState.EMPTY: "stopped, and the alarm of the empty reservoir stands",
+        PumpState.STOPPED: "stopped, and its program has something to give",
+        PumpState.IDLE: "stopped, and its program has nothing to give: it says STOPPED, or its one bolus has begun",
+        PumpState.HELD: "stopped, and an alarm that forbids flow stands",
         PumpState.FAILED: "its memory is lost",
     }
 )
@@ -43,6 +43,8 @@ STATE_MEANINGS: Final[Mapping[PumpState, str]] = MappingProxyType(
 _ALLOWED: Final = None
 _NOBODY: Final[frozenset[Role]] = frozenset()
 _CLINICIAN: Final = frozenset({Role.CLINICIAN})
+# A press is the patient's own: nobody gives it for him. A clinician has BOLUS_PREPARE.
+_PATIENT_ALONE: Final = frozenset({Role.PATIENT})
 _PATIENT: Final = frozenset({Role.PATIENT, Role.CLINICIAN})
 _READER: Final = frozenset(Role)
 
@@ -64,13 +66,14 @@ def _row(roles: frozenset[Role], cells: Cells, *, without_session: bool = False)
 
 _ALWAYS: Final[Cells] = (_ALLOWED,) * 6
 _NEEDS_MEMORY: Final[Cells] = (*(_ALLOWED,) * 5, NakCode.MEMORY_FAILURE)
+_REST: Final[Cells] = (_ALLOWED, NakCode.BOLUS_RUNNING, *(_ALLOWED,) * 4)
 _NO_BOLUS: Final[Cells] = (_ALLOWED, NakCode.BOLUS_RUNNING, _ALLOWED, _ALLOWED, _ALLOWED, NakCode.MEMORY_FAILURE)
 _NEEDS_FLOW: Final[Cells] = (
     _ALLOWED,
     NakCode.BOLUS_RUNNING,
     NakCode.PUMP_STOPPED,
     NakCode.PUMP_STOPPED,
-    NakCode.PUMP_STOPPED,
+    NakCode.ALARM_BLOCKS,
     NakCode.MEMORY_FAILURE,
 )
 _NEEDS_STOP: Final[Cells] = (
@@ -95,6 +98,10 @@ ACCESS: Final[Mapping[str, Access]] = MappingProxyType(
         "STATUS": _row(_READER, _ALWAYS, without_session=True),
         "IDENT": _row(_READER, _ALWAYS),
         "THERAPY_READ": _row(_READER, _NEEDS_MEMORY),
+        "LIMITS": _row(_READER, _NEEDS_MEMORY),
+        "COUNTERS": _row(_READER, _ALWAYS),
+        "BATTERY": _row(_READER, _ALWAYS),
+        "RESERVOIR": _row(_READER, _ALWAYS),
         "PROGRAM_BEGIN": _row(_CLINICIAN, _NEEDS_MEMORY),
         "PROGRAM_WRITE": _row(_CLINICIAN, _NEEDS_MEMORY),
         "PROGRAM_VALIDATE": _row(_CLINICIAN, _NEEDS_MEMORY),
@@ -106,11 +113,20 @@ ACCESS: Final[Mapping[str, Access]] = MappingProxyType(
         "BOLUS_PREPARE": _row(_CLINICIAN, _NEEDS_FLOW),
         "BOLUS_EXECUTE": _row(_CLINICIAN, _NEEDS_FLOW),
         "BOLUS_CANCEL": _row(_CLINICIAN, _NEEDS_MEMORY),
+        "PATIENT_BOLUS": _row(_PATIENT_ALONE, _NEEDS_FLOW),
         "ALARM_LIST": _row(_READER, _ALWAYS),
         "ALARM_ACK": _row(_PATIENT, _NEEDS_MEMORY),
+        "ALARM_CLEAR": _row(_CLINICIAN, _NEEDS_MEMORY),
+        "ALARM_SNAPSHOT": _row(_READER, _ALWAYS),
+        "ALARM_SILENCE": _row(_PATIENT, _NEEDS_MEMORY),
         "LOG_STATUS": _row(_READER, _ALWAYS),
         "LOG_READ": _row(_READER, _ALWAYS),
+        "LOG_FIND_BY_ELAPSED": _row(_READER, _ALWAYS),
         "TIME_READ": _row(_READER, _ALWAYS),
+        "TIME_SET": _row(_CLINICIAN, _NEEDS_MEMORY),
+        "SELFTEST": _row(_CLINICIAN, _REST),
+        "REFILL_BEGIN": _row(_CLINICIAN, _NEEDS_MEMORY),
+        "REFILL_COMMIT": _row(_CLINICIAN, _NEEDS_MEMORY),
         "OP_QUERY": _row(_READER, _ALWAYS),
         "OP_LIST": _row(_READER, _ALWAYS),
     }

@@ -23,6 +23,7 @@ INTEGERS: Final[Mapping[str, IntegerLayout]] = {
     "u32": IntegerLayout(construct.Int32ul, 4, 0, 0xFFFFFFFF),
     "u64": IntegerLayout(construct.Int64ul, 8, 0, 0xFFFFFFFFFFFFFFFF),
     "i16": IntegerLayout(construct.Int16sl, 2, -0x8000, 0x7FFF),
+    "i32": IntegerLayout(construct.Int32sl, 4, -0x80000000, 0x7FFFFFFF),
 }
 
 

@@ -231,6 +231,10 @@ def i16(*, meaning: str, unit: str = "", minimum: int | None = None, maximum: in
     return _declared(IntegerType.of("i16", minimum, maximum), unit, meaning)
 
 
+def i32(*, meaning: str, unit: str = "", minimum: int | None = None, maximum: int | None = None) -> Any:
+    return _declared(IntegerType.of("i32", minimum, maximum), unit, meaning)
+
+
 def raw(length: int, *, meaning: str, unit: str = "") -> Any:
     return _declared(BytesType(length), unit, meaning)
 
@@ -290,6 +294,7 @@ def message(*, extensible: bool = False, ends_with_crc32: bool = False) -> Calla
         u32,
         u64,
         i16,
+        i32,
         raw,
         text,
         enum8,

@@ -101,15 +101,19 @@ REFUSALS: Final[Mapping[NakCode, Refusal]] = {
     NakCode.NO_SUCH_SESSION: Refusal(
         "this line has no such session", "open a new one (INSECURE: the line anew), read OP_LIST"
     ),
-    NakCode.BATTERY_LOW: Refusal("the battery is too low for that", "replace the pump"),
+    NakCode.BATTERY_LOW: Refusal("the cell is at its end", "replace the pump"),
     NakCode.BELOW_MINIMUM: Refusal("below the least possible", "ask for more", "the minimum"),
     NakCode.ABOVE_MAXIMUM: Refusal("above the most possible", "ask for less", "the maximum"),
     NakCode.NOT_QUANTIZABLE: Refusal(
         "not a whole number of quanta", "use the quantised value of PREPARE", "the quantum"
     ),
-    NakCode.LOCKOUT: Refusal("locked out after an earlier bolus", "wait", "seconds left"),
+    NakCode.LOCKOUT: Refusal(
+        "locked out after a bolus, a program or a refill; element = activations in the window, where they are used up",
+        "wait",
+        "seconds left",
+    ),
     NakCode.WINDOW_DOSE_LIMIT: Refusal(
-        "the dose limit of the rolling window", "ask for less or wait", "nl available now"
+        "more than the window of 24 h allows, or too many boluses in it", "ask for less or wait", "nl available now"
     ),
     NakCode.NOTHING_STAGED: Refusal("nothing is staged", "stage or prepare first"),
     NakCode.STAGE_CHANGED: Refusal(
@@ -125,7 +129,7 @@ REFUSALS: Final[Mapping[NakCode, Refusal]] = {
     ),
     NakCode.RESERVOIR: Refusal("not enough in the reservoir", "refill or ask for less", "nl left"),
     NakCode.PUMP_STOPPED: Refusal("the pump is stopped", "START first"),
-    NakCode.STALLED: Refusal("the motor is stalled", "see to the alarm"),
+    NakCode.STALLED: Refusal("the rotor does not turn", "see to the alarm"),
     NakCode.UNRESOLVED: Refusal(
         "the quoted therapy_rev is not the current one; element = role of the last op",
         "read a complete OP_LIST, book it, and decide again",
@@ -141,8 +145,11 @@ REFUSALS: Final[Mapping[NakCode, Refusal]] = {
     ),
     NakCode.RECORD_CORRUPT: Refusal("the log record cannot be read", "read on behind it"),
     NakCode.NO_SUCH_ALARM: Refusal("no alarm with this instance", "read ALARM_LIST"),
-    NakCode.CLOCK_INVALID: Refusal("the clock is not set", "set the clock"),
-    NakCode.CONCENTRATION_MISMATCH: Refusal("another concentration than the pump's", "read the program"),
+    NakCode.CLOCK_INVALID: Refusal("no clock can show that time or offset", "name another"),
+    NakCode.CONCENTRATION_MISMATCH: Refusal(
+        "the program names other drugs or concentrations than the last refill",
+        "program what the reservoir holds, or refill",
+    ),
     NakCode.OP_ID_STALE: Refusal(
         "not above the highest op id of the role, and no longer held", "ask OP_QUERY", "op_high of the role"
     ),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -19,7 +21,15 @@ from emulator.cli.errors import (
     UsageFailure,
     json_requested,
 )
-from emulator.cli.quantities import DURATION, format_duration_us, format_rate, format_volume_nl
+from emulator.cli.quantities import (
+    DURATION,
+    VOLUME,
+    QuantityError,
+    format_duration_us,
+    parse_concentration_ng_per_ml,
+    parse_volume_nl,
+)
+from emulator.cli.tester_view import armed_lines, flat, listed, syringe_lines, truth_table
 from emulator.control.awaited import types_of_fields
 from emulator.control.bodies import COUNTED_MODES, MAX_AT_WRITE, MAX_TORN_BYTES
 from emulator.control.client import ControlClient, ControlError, ControlUnreachable, Document
@@ -27,12 +37,17 @@ from emulator.control.spec import ControlSpecError
 from emulator.running import RunningError, running_pumps
 from firmware_model.memory import CutMode
 
+# The concentration is the last number with a unit: a name may have numbers and gaps in it.
+_DRUG = re.compile(r"(?P<name>.+?)\s+(?P<concentration>[0-9.]+ ?[^\s0-9]\S*)")
+
 _EXAMPLES = """
 \b
 Examples:
   vpump control advance 30d
   vpump control run-until log type=alarm_raised --within 60d
   vpump control fault 'drop answer BOLUS_EXECUTE nth=1'
+  vpump control fault stall for=2h
+  vpump control syringe --withdraw all --inject 20mL --drug 'baclofen 500ug/mL'
   vpump control power cut --at-write 3 --mode torn
   vpump control truth --json
   vpump control --control unix:/tmp/pump.sock shutdown
@@ -54,7 +69,7 @@ Exit status: 0 done, 1 the pump refused, 2 wrong usage, 3 nobody there or a wron
 @click.option("--token", envvar="VPUMP_CONTROL_TOKEN", metavar="TOKEN", help="For http; else VPUMP_CONTROL_TOKEN.")
 @click.pass_context
 def control(context: click.Context, url: str | None, token: str | None) -> None:
-    """The tester's hand on a running pump: time, faults, power, keys and truth."""
+    """The tester's hand on a running pump: time, faults, syringe, power, keys and truth."""
     # Looked up by the verb: its own --help must work where no pump runs.
     context.obj = (url, token)
 
@@ -114,26 +129,33 @@ def run_until(address: tuple[str | None, str | None], event: str, match: tuple[s
 Examples:
   vpump control fault 'drop answer BOLUS_EXECUTE nth=1'
   vpump control fault drop answer BOLUS_EXECUTE nth=1
+  vpump control fault stall after=10min for=2h
+
+\b
+'vpump faults' lists all faults with their parameters.
 """
 )
 @click.argument("fault", nargs=-1, required=True)
 @click.pass_obj
 def fault(address: tuple[str | None, str | None], fault: tuple[str, ...]) -> None:
-    """Arm a fault; written as for `vpump serve --fault`."""
+    """Arm a fault of the line or of the pump; written as for `vpump serve --fault`."""
     with _client(address) as client:
-        armed = client.arm_fault(" ".join(fault))
-    _show({"armed": armed}, *_armed_lines(armed))
+        answer = client.arm_fault(" ".join(fault))
+    armed = listed(answer.get("armed"))
+    understood = answer.get("fault")
+    struck = [] if understood in [entry.get("fault") for entry in armed] else [f"struck at once: {understood}"]
+    _show(answer, *struck, *(armed_lines(armed) if armed or not struck else []))
 
 
 @json_option
 @control.command(epilog="\b\nExamples:\n  vpump control faults\n  vpump control faults --clear")
-@click.option("--clear", is_flag=True, help="Disarm all of them, and every armed power cut.")
+@click.option("--clear", is_flag=True, help="End and disarm all of them, and every armed power cut.")
 @click.pass_obj
 def faults(address: tuple[str | None, str | None], clear: bool) -> None:
     """List the armed faults, or disarm them."""
     with _client(address) as client:
         armed = client.clear_faults() if clear else client.faults()
-    _show({"armed": armed}, *_armed_lines(armed))
+    _show({"armed": armed}, *armed_lines(armed))
 
 
 @json_option
@@ -143,7 +165,7 @@ def truth(address: tuple[str | None, str | None]) -> None:
     """What is physically so, whatever the pump believes."""
     with _client(address) as client:
         document = client.truth()
-    _show(document, *_table(document))
+    _show(document, *truth_table(document))
 
 
 @json_option
@@ -154,6 +176,34 @@ def shutdown(address: tuple[str | None, str | None]) -> None:
     with _client(address) as client:
         answer = client.shutdown()
     _show(answer, f"the pump is shutting down; its virtual time is {_time_text(answer.get('now_us'))}")
+
+
+@json_option
+@control.command(
+    epilog="""
+\b
+Examples:
+  vpump control syringe --withdraw all
+  vpump control syringe --withdraw all --inject 20mL --drug 'baclofen 500ug/mL'
+  vpump control syringe --inject 5mL --drug 'morphine 10mg/mL' --drug 'bupivacaine 2mg/mL'
+
+\b
+The pump does not notice: what its program computes is unchanged, as after a refill that nobody
+told it of. The residual of the reservoir cannot be withdrawn.
+"""
+)
+@click.option("--withdraw", metavar="VOLUME|all", help="How much to take out first; all is what a syringe can reach.")
+@click.option("--inject", type=VOLUME, metavar="VOLUME", default=0, help="How much to put in then.")
+@click.option(
+    "--drug", "drugs", metavar="'NAME CONCENTRATION'", multiple=True, help="What is in it; none is drug-free fluid."
+)
+@click.pass_obj
+def syringe(address: tuple[str | None, str | None], withdraw: str | None, inject: int, drugs: tuple[str, ...]) -> None:
+    """Use a syringe at the reservoir's port: withdraw, then inject."""
+    withdraw_nl, mixture = _withdrawn(withdraw), _mixture(drugs)
+    with _client(address) as client:
+        answer = client.use_syringe(withdraw_nl=withdraw_nl, inject_nl=inject, drugs=mixture)
+    _show(answer, *syringe_lines(answer, inject))
 
 
 @control.group(
@@ -257,6 +307,34 @@ def _keys_in(file: Path, serial_number: str | None) -> dict[str, bytes]:
     return {role.name.lower(): key for role, key in found.of_role.items()}
 
 
+def _withdrawn(text: str | None) -> int | Literal["all"]:
+    """How much a syringe takes out."""
+    if text is None:
+        return 0
+    try:
+        return "all" if text == "all" else parse_volume_nl(text)
+    except QuantityError as error:
+        raise UsageFailure(f"--withdraw: {error}, or all.") from None
+
+
+def _mixture(texts: Sequence[str]) -> Mapping[str, int]:
+    """The concentrations of drugs in ng/mL by their names."""
+    mixture: dict[str, int] = {}
+    for text in texts:
+        match = _DRUG.fullmatch(text.strip())
+        if match is None:
+            raise UsageFailure(
+                f"--drug: '{text}' is no drug; write its name and its concentration, such as 'baclofen 500ug/mL'."
+            )
+        if match["name"] in mixture:
+            raise UsageFailure(f"--drug: '{match['name']}' is given twice; a mixture has one concentration of it.")
+        try:
+            mixture[match["name"]] = parse_concentration_ng_per_ml(match["concentration"])
+        except QuantityError as error:
+            raise UsageFailure(f"--drug: {error}.") from None
+    return mixture
+
+
 @contextlib.contextmanager
 def _client(address: tuple[str | None, str | None]) -> Iterator[ControlClient]:
     """The client of the pump that is meant; what goes wrong with it leaves with an exit status."""
@@ -343,45 +421,13 @@ def _time_text(now_us: object) -> str:
     return format_duration_us(now_us) if isinstance(now_us, int) else "unknown"
 
 
-def _armed_lines(armed: Sequence[str]) -> Sequence[str]:
-    return [f"armed: {fault}" for fault in armed] or ["no fault is armed"]
-
-
 def _event_line(event: Document) -> str:
     """An event's kind and fields; its number and time are the line's business, raw bytes nobody's."""
     parts = [str(event.get("event"))]
-    for name, value in _flat(event):
+    for name, value in flat(event):
         if name not in ("event", "number", "at_us", "raw") and value != "":
             parts.append(f"{name}={value}")
     return " ".join(parts)
-
-
-def _table(document: Document) -> Sequence[str]:
-    """Names, exact values, and beside a value with a unit how people write it."""
-    rows = [(name, "-" if value is None else str(value), _for_people(name, value)) for name, value in _flat(document)]
-    name_width = max((len(name) for name, _, _ in rows), default=0)
-    value_width = max((len(value) for _, value, _ in rows), default=0)
-    return [f"{name:<{name_width}}  {value:>{value_width}}  {people}".rstrip() for name, value, people in rows]
-
-
-def _for_people(name: str, value: object) -> str:
-    if not isinstance(value, int) or isinstance(value, bool):
-        return ""
-    if name.endswith("_nl_per_day"):
-        return format_rate(value)
-    if name.endswith("_nl"):
-        return format_volume_nl(value)
-    if name.endswith("_us"):
-        return format_duration_us(value)
-    return ""
-
-
-def _flat(document: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
-    for name, value in document.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def _sentence(text: str) -> str:

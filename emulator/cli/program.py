@@ -32,8 +32,9 @@ from emulator.cli.wording import in_peoples_units
 from emulator.programmer.effects import NoPump, PumpRefused, read, run
 from emulator.programmer.ledger import Host
 from emulator.programmer.link import LinkError
-from emulator.programmer.program_file import ProgramFile, ProgramFileError, load_program_file, program_text
+from emulator.programmer.program_file import ProgramFile, ProgramFileError, load_program_file
 from emulator.programmer.program_image import Program
+from emulator.programmer.program_text import program_text
 from emulator.programmer.programming import (
     Earlier,
     NotActive,

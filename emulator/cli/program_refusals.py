@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from typing import Final
 
 from emulator.cli.errors import CommandFailure, Refused
-from emulator.cli.quantities import format_concentration
+from emulator.cli.quantities import format_concentration, format_rate
 from emulator.cli.therapy import failure_of
 from emulator.programmer.outcomes import NotTaken
-from emulator.programmer.program_file import BY_ATTRIBUTE, ProgramFile, drug_text, field_of_block
-from emulator.programmer.program_image import Program
+from emulator.programmer.program_fields import BY_ATTRIBUTE, drug_text, field_of_block
+from emulator.programmer.program_file import ProgramFile
+from emulator.programmer.program_image import Day, Program
+from emulator.programmer.program_schedule import day_text
 from emulator.programmer.programming import Staged
 from emulator.programmer.rules import Report
 from protocol.messages.codes import Block, Role
+from protocol.messages.program import WEEKDAYS
 from protocol.refusals import Nak, NakCode
 
 # What is wrong with a field of a program, and how its limit is called.
@@ -23,6 +26,7 @@ _OF_A_FIELD: Final[Mapping[NakCode, str]] = {
     NakCode.NOT_QUANTIZABLE: "but this pump takes multiples of {limit}",
     NakCode.FORMAT: "which this pump does not take",
 }
+_WITH_A_LIMIT: Final = frozenset({NakCode.BELOW_MINIMUM, NakCode.ABOVE_MAXIMUM, NakCode.NOT_QUANTIZABLE})
 _CHANGED_MEANWHILE: Final = frozenset({NakCode.UNRESOLVED, NakCode.STAGE_CHANGED, NakCode.NOTHING_STAGED})
 
 
@@ -45,7 +49,7 @@ def field_failure(nak: Nak, program: Program, file: ProgramFile) -> Refused | No
     if attribute is None or nak.code not in _OF_A_FIELD:
         return None
     path, shown, limit = _shown(attribute, program, nak)
-    stays = "" if attribute in file.said else " (as in the pump, for the file does not say it)"
+    stays = "" if file.says(attribute) else " (as in the pump, for the file does not say it)"
     line = file.line_of(attribute)
     complaint = _OF_A_FIELD[nak.code].format(limit=limit)
     return Refused(
@@ -68,11 +72,24 @@ def _meanwhile(nak: Nak) -> str:
             return "therapy changed"
 
 
+def _beyond(weekday: str, program: Program, nak: Nak) -> Day:
+    """The changes of a day that are beyond the limit of a refusal; all of them where it names none."""
+    day = program.schedule[WEEKDAYS.index(weekday)]
+    beyond = {
+        NakCode.BELOW_MINIMUM: tuple(change for change in day if change.rate_nl_per_day < nak.detail),
+        NakCode.ABOVE_MAXIMUM: tuple(change for change in day if change.rate_nl_per_day > nak.detail),
+    }.get(nak.code, ())
+    return beyond or day
+
+
 def _shown(attribute: str, program: Program, nak: Nak) -> tuple[str, str, str]:
     """The name of a field in the file, what was asked for, and the limit, each for people."""
     if attribute in BY_ATTRIBUTE:
         field = BY_ATTRIBUTE[attribute]
-        return field.path, field.show(getattr(program, attribute)), field.show(nak.detail)
+        limit = field.show(nak.detail) if nak.code in _WITH_A_LIMIT else ""
+        return field.path, field.show(getattr(program, attribute)), limit
+    if attribute in WEEKDAYS:
+        return f"schedule.{attribute}", day_text(_beyond(attribute, program, nak)), format_rate(nak.detail)
     # The pump names the mixture, and the limit says which of it.
     beyond = {
         NakCode.BELOW_MINIMUM: [drug for drug in program.drugs if drug.concentration_ng_per_ml < nak.detail],

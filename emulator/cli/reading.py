@@ -16,7 +16,7 @@ from emulator.cli.wording import LOUD_MARKS, aligned, document_of, names_of, sum
 from emulator.programmer.alarm_list import read_alarms
 from emulator.programmer.effects import Procedure, PumpRefused, read, run
 from emulator.programmer.ledger import read_op_pages
-from emulator.programmer.program_file import drug_text
+from emulator.programmer.program_fields import drug_text
 from emulator.programmer.program_image import Program
 from emulator.programmer.programming import read_program
 from protocol.messages.alarm import AlarmEntry

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from emulator.control.server import ControlHandle
     from emulator.device import Device
     from emulator.events import Event
-    from emulator.inputs import ArmFault
+    from emulator.inputs import ArmDeviceFault, ArmFault
     from emulator.ports.port import Port
     from emulator.ports.spec import PortSpec
     from emulator.running import RunningPump
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 SEED_LIMIT = 2**64 - 1
 PORT_LIMIT = 16
+FAULT_LIMIT = 64
 
 _EXAMPLES = """
 \b
@@ -44,6 +45,7 @@ Examples:
   vpump serve --speed 3600                   an hour in a second, while no session is open
   vpump serve --speed 0 --control unix:/tmp/pump.sock
                                              time moves only by 'vpump control'
+  vpump serve --fault 'stall after=1h'       the rotor stands still from an hour on
   vpump keys new keys.toml 00C0FFEE && vpump serve --keys keys.toml
                                              keys of its own, instead of the published test keys
   vpump serve --insecure                     no keys at all
@@ -100,7 +102,13 @@ class _Options:
 @click.option("--seed", type=click.IntRange(0, SEED_LIMIT), default=0, show_default=True, help="Seed of all chance.")
 @click.option("--serial-number", metavar="HEX", help="Up to 8 hex digits. [default: follows from the seed]")
 @click.option("--control", metavar="SPEC", help="Open the tester's control plane: unix:PATH or tcp:HOST:PORT.")
-@click.option("--fault", "faults", metavar="SPEC", multiple=True, help="Arm a fault from the start; repeatable.")
+@click.option(
+    "--fault",
+    "faults",
+    metavar="SPEC",
+    multiple=True,
+    help="Arm a fault from the start (see 'vpump faults'); repeatable.",
+)
 @click.option("--trace", is_flag=True, help="Show every event: on stderr, or as JSON lines on stdout with --json.")
 @click.option(
     "--keys",
@@ -172,7 +180,7 @@ def serve(
 class _Run:
     """One run of a pump: what it opened, and how it ends."""
 
-    def __init__(self, options: _Options, device: Device, armed: Sequence[ArmFault]) -> None:
+    def __init__(self, options: _Options, device: Device, armed: Sequence[ArmFault | ArmDeviceFault]) -> None:
         self._options = options
         self._device = device
         self._armed = armed
@@ -363,7 +371,7 @@ def _read_keys(key_file: Path, serial_number: int) -> RoleKeys:
 
 def _build_device(options: _Options) -> Device:
     from emulator.assembly import build_device, fresh_session_floor
-    from firmware_model.profile import ProfileError
+    from firmware_model.profile_text import ProfileError
 
     try:
         return build_device(
@@ -378,14 +386,16 @@ def _build_device(options: _Options) -> Device:
         raise UsageFailure(f"{error}.") from error
 
 
-def _read_faults(texts: Sequence[str], device: Device) -> list[ArmFault]:
+def _read_faults(texts: Sequence[str], device: Device) -> list[ArmFault | ArmDeviceFault]:
     if not texts:
         return []
-    from emulator.faults.registry import FaultSyntaxError, parse_fault
-    from emulator.inputs import ArmFault
+    from emulator.faults.arming import arming
+    from emulator.faults.syntax import FaultSyntaxError
 
+    if len(texts) > FAULT_LIMIT:
+        raise UsageFailure(f"--fault is given {len(texts)} times; at most {FAULT_LIMIT} faults are armed at once.")
     try:
-        return [ArmFault(parse_fault(text, device.fault_names)) for text in texts]
+        return [arming(text, device.fault_names) for text in texts]
     except FaultSyntaxError as error:
         raise UsageFailure(f"--fault: {error}.") from error
 

@@ -14,6 +14,7 @@ from emulator.control.bodies import RequestError, shortened
 from emulator.events import SCHEMA, Event
 from emulator.inputs import LineChange
 from emulator.wire import Direction, LazyText
+from firmware_model.firmware.codes import AlarmType
 from firmware_model.firmware.event_log import DETAIL, LogType
 
 KINDS = {described.kind: described for described in SCHEMA}
@@ -29,6 +30,9 @@ _WORDS: Mapping[tuple[str, str], Sequence[str]] = {
     ("session", "change"): ["opened", "ended"],
     ("frame", "direction"): [direction.value for direction in Direction],
     ("power", "change"): ["cut", "restored"],
+    ("device-fault", "change"): ["began", "ended"],
+    ("tone", "alarm"): [alarm.name.lower() for alarm in AlarmType],
+    ("tone", "tone"): ["dual", "single"],
     ("log", "type"): list(_LOG_TYPES),
 }
 

@@ -17,13 +17,16 @@ MAX_MATCH_FIELDS = 16
 MAX_FAULT_CHARACTERS = 1_000
 MAX_AT_WRITE = 1_000_000_000  # far more writes than a pump's memory endures
 MAX_TORN_BYTES = 4_096  # more than the largest page of a pump's memory has
+MAX_SYRINGE_NL = 1_000_000_000  # a litre, far more than a reservoir holds
+MAX_SYRINGE_DRUGS = 5  # as many as a program names
+MAX_CONCENTRATION_NG_PER_ML = 0xFFFF_FFFE
 MAX_SHOWN_CHARACTERS = 60  # of a wrong value, in a message
 
 _DURATION_ALLOWED = f"a whole number of microseconds from 1 to {MAX_DURATION_US} (100 years)"
 _DurationUs = Annotated[int, msgspec.Meta(ge=1, le=MAX_DURATION_US)]
 
 _KEY_ALLOWED = "32 hex digits; all three roles, or none of them for the test keys"
-_Key = Annotated[str, msgspec.Meta(pattern="^[0-9A-Fa-f]{32}$")]
+_Key = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Fa-f]{32}\Z")]
 
 COUNTED_MODES = (CutMode.TORN, CutMode.GARBAGE)
 """The cut modes that `torn_bytes` has a meaning in."""
@@ -98,6 +101,45 @@ class FaultBody(Body):
     }
 
     fault: Annotated[str, msgspec.Meta(max_length=MAX_FAULT_CHARACTERS)]
+
+
+class SyringeDrug(msgspec.Struct, forbid_unknown_fields=True):
+    """A drug in what is injected."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[ -~]{1,16}\Z")]
+    concentration_ng_per_ml: Annotated[int, msgspec.Meta(ge=0, le=MAX_CONCENTRATION_NG_PER_ML)]
+
+
+class SyringeBody(Body):
+    """A syringe at the reservoir's port: withdraw, then inject."""
+
+    ALLOWED: ClassVar[Mapping[str, str]] = {
+        "withdraw_nl": f'a whole number from 0 to {MAX_SYRINGE_NL}, or "all"',
+        "inject_nl": f"a whole number from 0 to {MAX_SYRINGE_NL}",
+        "drugs": f"at most {MAX_SYRINGE_DRUGS} objects with a name (1 to 16 characters of printable ASCII) and "
+        f"concentration_ng_per_ml (0 to {MAX_CONCENTRATION_NG_PER_ML}), no name twice; only with inject_nl above 0",
+    }
+
+    withdraw_nl: Annotated[int, msgspec.Meta(ge=0, le=MAX_SYRINGE_NL)] | Literal["all"] = 0
+    inject_nl: Annotated[int, msgspec.Meta(ge=0, le=MAX_SYRINGE_NL)] = 0
+    drugs: Annotated[list[SyringeDrug], msgspec.Meta(max_length=MAX_SYRINGE_DRUGS)] = msgspec.field(
+        default_factory=list
+    )
+
+    def check(self) -> None:
+        """Refuse what would do nothing, and drugs that cannot be."""
+        if not self.withdraw_nl and not self.inject_nl:
+            sentence = "withdraw_nl and inject_nl are both 0, so the syringe would do nothing"
+            raise RequestError(400, sentence, field="withdraw_nl", allowed="one of the two above 0")
+        names = [drug.name for drug in self.drugs]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            sentence = f"drug '{twice}' is there twice; a mixture has one concentration of it"
+        elif names and not self.inject_nl:
+            sentence = "drugs say what is injected, so they need inject_nl"
+        else:
+            return
+        raise RequestError(400, sentence, field="drugs", allowed=self.ALLOWED["drugs"])
 
 
 class PowerBody(Body):

@@ -7,6 +7,7 @@ import http.client
 import json
 import socket
 from collections.abc import Mapping
+from typing import Literal
 
 from emulator.control.spec import ControlSpecError, TcpSpec, UnixSpec, parse_control_spec, tcp_spec
 
@@ -79,17 +80,30 @@ class ControlClient:
         body = {"event": event, "match": dict(match or {}), "limit_us": limit_us}
         return self._request("POST", "/run-until", body)
 
-    def arm_fault(self, fault: str) -> list[str]:
-        """Arm a fault; returns the armed ones."""
-        return _texts(self._request("POST", "/faults", {"fault": fault}), "armed")
+    def arm_fault(self, fault: str) -> Document:
+        """Arm a fault of line or pump; the answer has the `fault` as it was understood, and all that is `armed`.
 
-    def faults(self) -> list[str]:
-        """The armed faults."""
-        return _texts(self._request("GET", "/faults"), "armed")
+        A fault that strikes at once is not armed any more.
+        """
+        return self._request("POST", "/faults", {"fault": fault})
 
-    def clear_faults(self) -> list[str]:
-        """Disarm all faults and power cuts; returns the armed ones, which are none."""
-        return _texts(self._request("DELETE", "/faults"), "armed")
+    def faults(self) -> list[Document]:
+        """The armed faults: each has its `fault` as it is written, and its `kind`, line or device."""
+        return _documents(self._request("GET", "/faults"), "armed")
+
+    def clear_faults(self) -> list[Document]:
+        """End and disarm all faults and power cuts; returns the armed ones, which are none."""
+        return _documents(self._request("DELETE", "/faults"), "armed")
+
+    def use_syringe(
+        self, *, withdraw_nl: int | Literal["all"] = 0, inject_nl: int = 0, drugs: Mapping[str, int] | None = None
+    ) -> Document:
+        """A syringe at the reservoir's port: withdraw, then inject a mixture of drugs, by name in ng/mL.
+
+        The answer has `withdrawn_nl` and `injected_nl`: what truly came out of the reservoir, and went into it.
+        """
+        named = [{"name": name, "concentration_ng_per_ml": strength} for name, strength in (drugs or {}).items()]
+        return self._request("POST", "/syringe", {"withdraw_nl": withdraw_nl, "inject_nl": inject_nl, "drugs": named})
 
     def cut_power(
         self, *, at_write: int | None = None, mode: str | None = None, torn_bytes: int | None = None
@@ -187,11 +201,11 @@ def _integer(document: Document, name: str) -> int:
     return value
 
 
-def _texts(document: Document, name: str) -> list[str]:
+def _documents(document: Document, name: str) -> list[Document]:
     value = document.get(name)
-    if not isinstance(value, list):
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
         raise ControlError(f"the answer has no list '{name}', as every vpump's has", http.HTTPStatus.OK)
-    return [str(entry) for entry in value]
+    return value
 
 
 def _reason(error: Exception) -> str:

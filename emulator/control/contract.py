@@ -10,6 +10,7 @@ from typing import Protocol
 
 from emulator.events import Event
 from emulator.inputs import Action
+from firmware_model.faults import ArmedFault
 
 
 class Serving(Protocol):
@@ -31,8 +32,11 @@ class Serving(Protocol):
     def apply(self, action: Action) -> object:
         """Do one act of the tester, now; a ValueError is the pump's refusal."""
 
-    def armed_faults(self) -> Sequence[str]:
-        """The faults that are armed, as they were written."""
+    def armed_faults(self) -> Sequence[str | ArmedFault]:
+        """The faults that are armed: those of the line as they were written, those of the pump as they stand."""
+
+    def observe(self, observer: Callable[[Event], None]) -> Callable[[], None]:
+        """Tell an observer of every event from now on; returns what ends that."""
 
     def truth(self) -> Mapping[str, object]:
         """What is physically so."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from emulator import VERSION
+from emulator.control.armed import armed_document
 from emulator.control.awaited import event_predicate
 from emulator.control.bodies import (
     AdvanceBody,
@@ -18,12 +19,14 @@ from emulator.control.bodies import (
     PowerBody,
     RequestError,
     RunUntilBody,
+    SyringeBody,
     read_body,
 )
 from emulator.control.contract import Serving
 from emulator.control.time_moves import TimeMoves
-from emulator.faults.registry import parse_fault
-from emulator.inputs import Action, ArmFault, ClearFaults, CutPower, ReplaceKeys, RestorePower
+from emulator.events import Event, SyringeUsed
+from emulator.faults.arming import arming, as_written
+from emulator.inputs import Action, ClearFaults, CutPower, ReplaceKeys, RestorePower, UseSyringe
 
 Answer = Mapping[str, object]
 
@@ -56,9 +59,10 @@ class ControlPlane:
             Operation("GET", "/", "says what this is, and lists the routes", self.describe),
             Operation("POST", "/advance", "lets virtual time pass", self.advance, AdvanceBody),
             Operation("POST", "/run-until", "lets time pass up to an event", self.run_until, RunUntilBody),
-            Operation("GET", "/faults", "lists the armed faults", self.list_faults),
-            Operation("POST", "/faults", "arms a fault", self.arm_fault, FaultBody),
-            Operation("DELETE", "/faults", "disarms all faults and power cuts", self.clear_faults),
+            Operation("GET", "/faults", "lists the armed faults of line and pump", self.list_faults),
+            Operation("POST", "/faults", "arms a fault of line or pump", self.arm_fault, FaultBody),
+            Operation("DELETE", "/faults", "ends and disarms all faults and power cuts", self.clear_faults),
+            Operation("POST", "/syringe", "withdraws from the reservoir, and injects", self.use_syringe, SyringeBody),
             Operation("POST", "/power", "cuts or restores the pump's power", self.change_power, PowerBody),
             Operation("PUT", "/keys", "gives the pump other keys; its sessions end", self.replace_keys, KeysBody),
             Operation("GET", "/truth", "says what is physically so", self.tell_truth),
@@ -103,17 +107,28 @@ class ControlPlane:
         """POST /faults"""
         body = read_body(raw, FaultBody)
         try:
-            fault = parse_fault(body.fault, self._serving.fault_names)
+            action = arming(body.fault, self._serving.fault_names)
         except ValueError as error:
             raise RequestError(400, str(error), field="fault", allowed=FaultBody.ALLOWED["fault"]) from None
-        self._apply(ArmFault(fault))
-        return self._armed()
+        self._apply(action)
+        # What strikes at once is not armed any more, so the answer says what was understood.
+        return {"fault": as_written(action), **self._armed()}
 
     async def clear_faults(self, raw: bytes) -> Answer:
         """DELETE /faults"""
         read_body(raw, EmptyBody)
         self._apply(ClearFaults())
         return self._armed()
+
+    async def use_syringe(self, raw: bytes) -> Answer:
+        """POST /syringe"""
+        body = read_body(raw, SyringeBody)
+        body.check()
+        drugs = tuple((drug.name, drug.concentration_ng_per_ml) for drug in body.drugs)
+        withdraw_nl = None if body.withdraw_nl == "all" else body.withdraw_nl
+        happened = self._apply(UseSyringe(withdraw_nl, body.inject_nl, drugs))
+        used = next(event for event in happened if isinstance(event, SyringeUsed))
+        return {"withdrawn_nl": used.withdrawn_nl, "injected_nl": used.injected_nl, "now_us": used.at_us}
 
     async def change_power(self, raw: bytes) -> Answer:
         """POST /power"""
@@ -144,11 +159,17 @@ class ControlPlane:
         read_body(raw, EmptyBody)
         return {"now_us": self._serving.now_us()}
 
-    def _apply(self, action: Action) -> None:
+    def _apply(self, action: Action) -> list[Event]:
+        """Do one act of the tester; returns what happened with it."""
+        happened: list[Event] = []
+        forget = self._serving.observe(happened.append)
         try:
             self._serving.apply(action)
         except ValueError as error:
             raise RequestError(409, str(error)) from None
+        finally:
+            forget()
+        return happened
 
-    def _armed(self) -> Answer:
-        return {"armed": list(self._serving.armed_faults())}
+    def _armed(self) -> dict[str, object]:
+        return {"armed": armed_document(self._serving.armed_faults())}

@@ -7,15 +7,16 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from emulator import identity
-from emulator.dispatcher.words import flags, word
+from emulator.dispatcher.care_answers import CARE_ANSWERS
+from emulator.dispatcher.words import flags, known_u32, word
 from firmware_model import commands
 from firmware_model.firmware import codes as model
 from firmware_model.firmware.event_log import LogRecord as ModelRecord
 from firmware_model.quantities import US_PER_SECOND, ceil_div, whole_seconds
 from protocol.errands import Request
 from protocol.fields import UNKNOWN_U32, table_of
-from protocol.messages import alarm, deliver, log, op, program, pump_time, read
 from protocol.messages import codes as wire
+from protocol.messages import deliver, log, op, program, pump_time, read
 from protocol.messages.log_records import DATA_OF, log_record
 from protocol.messages.operations import by_name
 
@@ -26,6 +27,9 @@ OPCODE_OF_KIND: Final[Mapping[model.OpKind, int]] = MappingProxyType(
         model.OpKind.BOLUS: by_name["BOLUS_EXECUTE"].opcode,
         model.OpKind.CANCEL: by_name["BOLUS_CANCEL"].opcode,
         model.OpKind.PROGRAM: by_name["PROGRAM_COMMIT"].opcode,
+        model.OpKind.PATIENT_BOLUS: by_name["PATIENT_BOLUS"].opcode,
+        model.OpKind.REFILL: by_name["REFILL_COMMIT"].opcode,
+        model.OpKind.TIME_SET: by_name["TIME_SET"].opcode,
     }
 )
 
@@ -66,9 +70,18 @@ def _op_answer(request: Request, outcome: commands.OpOutcome) -> object:
         return deliver.BolusExecuteAnswer(
             **words, bolus_id=message.bolus_id, volume_nl=message.volume_nl, duration_s=message.duration_s
         )
-    if isinstance(message, program.ProgramCommitRequest):
-        return program.ProgramCommitAnswer(**words)
-    return deliver.StartAnswer(**words)
+    if isinstance(message, deliver.PatientBolusRequest):
+        return deliver.PatientBolusAnswer(**words, **_begun_words(outcome.begun))
+    if isinstance(message, pump_time.TimeSetRequest):
+        return pump_time.TimeSetAnswer(**words, base_rate_nl_per_day=known_u32(outcome.base_rate_nl_per_day))
+    # The answers of all others have no further fields.
+    return request.operation.answer(**words)
+
+
+def _begun_words(begun: commands.BegunBolus | None) -> dict[str, Any]:
+    if begun is None:
+        return dict.fromkeys(commands.BegunBolus._fields, UNKNOWN_U32)
+    return begun._asdict()
 
 
 def _prepared(_request: Request, outcome: commands.PreparedBolus) -> object:
@@ -83,16 +96,20 @@ def _prepared(_request: Request, outcome: commands.PreparedBolus) -> object:
 
 
 def _validated(_request: Request, outcome: commands.ProgramValidated) -> object:
-    in_s, at_unix_s = outcome.low_reservoir_in_s, outcome.low_reservoir_unix_s
     return program.ProgramValidateAnswer(
         crc32=outcome.crc32,
         image_size=outcome.image_size,
         mode=word(wire.Mode, outcome.mode),
         rate_nl_per_day=outcome.rate_nl_per_day,
         steps_per_day=outcome.steps_per_day,
-        low_reservoir_in_s=UNKNOWN_U32 if in_s is None else min(in_s, UNKNOWN_U32 - 1),
-        low_reservoir_unix_s=UNKNOWN_U32 if at_unix_s is None else min(at_unix_s, UNKNOWN_U32 - 1),
+        low_reservoir_in_s=known_u32(outcome.low_reservoir_in_s),
+        low_reservoir_unix_s=known_u32(outcome.low_reservoir_unix_s),
         warnings=flags(wire.Warnings, outcome.warnings),
+        window_peak_nl=outcome.window_peak_nl,
+        boluses_per_day_max=outcome.boluses_per_day_max,
+        refill_in_s=known_u32(outcome.refill_in_s),
+        refill_unix_s=known_u32(outcome.refill_unix_s),
+        stability_in_s=known_u32(outcome.stability_in_s),
     )
 
 
@@ -132,29 +149,6 @@ def _time(_request: Request, outcome: commands.TimeAnswer) -> object:
     )
 
 
-def _alarms(_request: Request, outcome: commands.AlarmsAnswer) -> object:
-    entries = tuple(
-        alarm.AlarmEntry(
-            instance=entry.instance,
-            type=word(wire.AlarmType, model.AlarmType(entry.type)),
-            priority=wire.Priority.CRITICAL if entry.critical else wire.Priority.NON_CRITICAL,
-            state=word(wire.AlarmState, entry.state),
-            elapsed_s=entry.elapsed_s,
-            steps=entry.steps,
-            rate_nl_per_day=entry.rate_nl_per_day,
-            reservoir_nl=entry.reservoir_nl,
-            battery_mv=entry.battery_mv,
-            last_op_id=entry.last_op_id,
-        )
-        for entry in outcome.alarms[: alarm.ALARMS_PER_PAGE]
-    )
-    return alarm.AlarmListAnswer(total=outcome.total, alarms=entries)
-
-
-def _acknowledged(_request: Request, outcome: commands.AlarmAcknowledged) -> object:
-    return alarm.AlarmAckAnswer(instance=outcome.instance, state=word(wire.AlarmState, outcome.state))
-
-
 def _log_range(_request: Request, outcome: commands.LogRange) -> object:
     return log.LogStatusAnswer(epoch=outcome.epoch, first=outcome.first, last=outcome.last, capacity=outcome.capacity)
 
@@ -181,6 +175,9 @@ def wire_record(record: ModelRecord) -> log.LogRecord:
 
 
 def _detail_word(words: type[Any] | None, value: int) -> int:
+    if words is wire.BolusKind:
+        # Critical codes have other numbers on the wire than in the model.
+        return word(wire.BolusKind, model.BolusKind(value))
     return value if words is None else words(value)
 
 
@@ -230,16 +227,16 @@ def _listed(request: Request, outcome: commands.OpsAnswer) -> object:
 
 ANSWERS: Final[Mapping[type, Callable[[Request, Any], object]]] = MappingProxyType(
     {
+        **CARE_ANSWERS,
         commands.OpOutcome: _op_answer,
         commands.PreparedBolus: _prepared,
         commands.StatusAnswer: _status,
         commands.IdentityAnswer: lambda _, outcome: identity.ident(outcome),
         commands.LimitsAnswer: lambda _, outcome: identity.caps(outcome.profile),
         commands.TimeAnswer: _time,
-        commands.AlarmsAnswer: _alarms,
-        commands.AlarmAcknowledged: _acknowledged,
         commands.LogRange: _log_range,
         commands.LogRecords: _records,
+        commands.LogFound: lambda _, outcome: log.LogFindByElapsedAnswer(sequence=outcome.sequence),
         commands.OpAnswer: _queried,
         commands.OpsAnswer: _listed,
         commands.StageBegun: lambda _, outcome: program.ProgramBeginAnswer(stage_id=outcome.stage_id),

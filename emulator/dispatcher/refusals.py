@@ -46,10 +46,14 @@ NAKS: Final[Mapping[Reason, NakCode]] = MappingProxyType(
         Reason.NOTHING_STAGED: NakCode.NOTHING_STAGED,
         Reason.STAGE_CHANGED: NakCode.STAGE_CHANGED,
         Reason.BLOCK_SEQUENCE: NakCode.BLOCK_SEQUENCE,
+        Reason.LOCKOUT: NakCode.LOCKOUT,
+        Reason.WINDOW_LIMIT: NakCode.WINDOW_DOSE_LIMIT,
+        Reason.CONCENTRATION_MISMATCH: NakCode.CONCENTRATION_MISMATCH,
+        Reason.CLOCK_INVALID: NakCode.CLOCK_INVALID,
+        Reason.BATTERY_LOW: NakCode.BATTERY_LOW,
+        Reason.STALLED: NakCode.STALLED,
     }
 )
-
-# Where two reasons have one code, the gate's is the one that says no more than the code.
 
 # Where two reasons have one code, the gate's is the one that says no more than the code.
 _GATE_REASONS: Final[Mapping[NakCode, Reason]] = MappingProxyType(

@@ -13,7 +13,7 @@ from firmware_model.commands import Command, Origin
 from firmware_model.firmware import codes as model
 from protocol.access import ACCESS
 from protocol.errands import AttemptToConfirm, AttemptToCount, FailureToNote, Request, SessionNumberWanted
-from protocol.messages import alarm, deliver, link, log, op, program, pump_time, read
+from protocol.messages import alarm, deliver, link, log, op, program, pump_time, read, routine
 
 _GATES: Final = MappingProxyType({name: gate_of(name) for name in ACCESS})
 
@@ -71,6 +71,21 @@ def _execute(request: Request) -> Command:
     )
 
 
+def _refill(request: Request) -> Command:
+    message: routine.RefillCommitRequest = request.message
+    drugs = [(drug.name, drug.concentration_ng_per_ml) for drug in message.drugs]
+    # Empty places follow the used ones; one between them is for the model to refuse.
+    while drugs and drugs[-1] == ("", 0):
+        drugs.pop()
+    return commands.CommitRefill(
+        **_therapy(request),
+        refill_id=message.refill_id,
+        measured_nl=message.measured_nl,
+        volume_nl=message.volume_nl,
+        drugs=tuple(drugs),
+    )
+
+
 COMMANDS: Final[Mapping[type, Callable[[Request], Command]]] = MappingProxyType(
     {
         read.StatusRequest: lambda _: commands.ReadStatus(),
@@ -83,18 +98,33 @@ COMMANDS: Final[Mapping[type, Callable[[Request], Command]]] = MappingProxyType(
         deliver.BolusCancelRequest: lambda request: commands.CancelBolus(
             **_therapy(request), bolus_id=request.message.bolus_id
         ),
+        deliver.PatientBolusRequest: lambda request: commands.GivePatientBolus(**_therapy(request)),
         alarm.AlarmListRequest: lambda request: commands.ListAlarms(request.message.from_instance),
         alarm.AlarmAckRequest: lambda request: commands.AcknowledgeAlarm(_origin(request), request.message.instance),
+        alarm.AlarmClearRequest: lambda request: commands.ClearAlarm(_origin(request), request.message.instance),
+        alarm.AlarmSnapshotRequest: lambda request: commands.ReadAlarm(request.message.instance),
+        alarm.AlarmSilenceRequest: lambda request: commands.SilenceAlarm(_origin(request), request.message.instance),
         log.LogStatusRequest: lambda _: commands.ReadLogRange(),
         log.LogReadRequest: lambda request: commands.ReadLog(
             request.message.epoch, request.message.from_sequence, request.message.maximum
         ),
+        log.LogFindByElapsedRequest: lambda request: commands.FindLog(request.message.epoch, request.message.elapsed_s),
         pump_time.TimeReadRequest: lambda _: commands.ReadTime(),
+        pump_time.TimeSetRequest: lambda request: commands.SetTime(
+            **_therapy(request), unix_s=request.message.unix_s, offset_min=request.message.offset_min
+        ),
+        routine.SelftestRequest: lambda request: commands.TestSelf(_origin(request)),
+        routine.RefillBeginRequest: lambda request: commands.BeginRefill(_origin(request)),
+        routine.RefillCommitRequest: _refill,
         op.OpQueryRequest: lambda request: commands.QueryOp(
             word(model.Role, request.message.role), request.message.op_id
         ),
         op.OpListRequest: lambda _: commands.ListOps(),
         read.TherapyReadRequest: _read_program,
+        read.LimitsRequest: lambda request: commands.ReadAllowance(_origin(request)),
+        read.CountersRequest: lambda _: commands.ReadCounters(),
+        read.BatteryRequest: lambda _: commands.ReadBattery(),
+        read.ReservoirRequest: lambda _: commands.ReadReservoir(),
         program.ProgramBeginRequest: lambda request: commands.BeginProgram(_origin(request)),
         program.ProgramWriteRequest: _write,
         program.ProgramValidateRequest: lambda request: commands.ValidateProgram(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import IntEnum, IntFlag
 from typing import TypeVar
 
+from protocol.fields import UNKNOWN_U32
+
 E = TypeVar("E", bound=IntEnum)
 F = TypeVar("F", bound=IntFlag)
 
@@ -20,3 +22,8 @@ def flags(words: type[F], flags: IntFlag) -> F:
     for flag in flags:
         found |= words[str(flag.name)]
     return found
+
+
+def known_u32(number: int | None) -> int:
+    """A u32 as the wire says it: FFFFFFFF for what is not known or never comes; a greater number stays below it."""
+    return UNKNOWN_U32 if number is None else min(number, UNKNOWN_U32 - 1)

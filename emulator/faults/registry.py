@@ -1,27 +1,31 @@
-"""The registry of faults, and the grammar of the one line that names one.
+"""The registry of line faults, and the grammar of the one line that names a fault of either kind.
 
     VERB DIRECTION OPERATION [PARAMETER=VALUE …]        drop answer BOLUS_EXECUTE nth=1 count=2
+    VERB [PARAMETER=VALUE …]                            stall for=2h after=10min
 
-A new fault of the line is one entry here: its verb, its words, and a function from a frame's bytes to the frames that
-go on in its place.
+The verb tells which: one of this registry strikes frames on the line, one of `firmware_model.faults` the pump itself. A
+new fault of the line is one entry here: its verb, its words, and a function from a frame's bytes to the frames that go
+on in its place.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from emulator.faults.device_faults import parse_device_fault
 from emulator.faults.spec import ANY, FaultSpec
+from emulator.faults.syntax import FaultSyntaxError, split_parameters, unknown, wrong_value
 from emulator.wire import Direction
+from firmware_model.faults import FAULTS, DeviceFault
 
 MOST_NTH = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A whole number that a fault takes, from 1 to `maximum`."""
+    """A whole number that a line fault takes, from 1 to `maximum`."""
 
     name: str
     meaning: str
@@ -44,6 +48,7 @@ PARAMETERS = (
     Parameter("count", "how many matching frames are struck, one after the other", 1, MOST_NTH),
 )
 """What every line fault takes."""
+_FORMS = {parameter.name: f"{parameter.name}=N" for parameter in PARAMETERS}
 
 
 def _drop(_frame: bytes) -> Sequence[bytes]:
@@ -65,49 +70,41 @@ REGISTRY: Mapping[str, LineFaultKind] = MappingProxyType(
 )
 
 
-class FaultSyntaxError(ValueError):
-    """A fault's line that says nothing known; one sentence that names the word and what is allowed."""
+_EXAMPLES = (repr(REGISTRY["drop"].example), repr(FAULTS["stall"].example))
 
 
-def parse_fault(text: str, names: Sequence[str]) -> FaultSpec:
+def parse_fault(text: str, names: Sequence[str]) -> FaultSpec | DeviceFault:
     """The fault that a line names; `names` are the operations of the wire. Raises FaultSyntaxError."""
-    words = text.split()
-    if len(words) < 3:
-        example = REGISTRY["drop"].example
+    verb, *words = text.split() or [""]
+    if verb in REGISTRY:
+        return _parse_line_fault(text, verb, words, names)
+    if verb in FAULTS:
+        return parse_device_fault(text, verb, words)
+    if not verb:
+        raise FaultSyntaxError(f"fault {text!r} is empty: it begins with a verb, such as {' or '.join(_EXAMPLES)}")
+    raise unknown(text, "verb", verb, [*REGISTRY, *FAULTS])
+
+
+def _parse_line_fault(text: str, verb: str, words: Sequence[str], names: Sequence[str]) -> FaultSpec:
+    if len(words) < 2:
+        example = REGISTRY[verb].example
         raise FaultSyntaxError(f"fault {text!r} is too short: it is VERB DIRECTION OPERATION, such as {example!r}")
-    verb, direction, name, *rest = words
-    if verb not in REGISTRY:
-        raise FaultSyntaxError(_unknown(text, "verb", verb, list(REGISTRY)))
+    direction, name, *rest = words
     directions = [known.value for known in Direction]
     if direction not in directions:
-        raise FaultSyntaxError(_unknown(text, "direction", direction, directions))
+        raise unknown(text, "direction", direction, directions)
     operation = ANY if name.lower() == ANY else name.upper()
     if operation != ANY and operation not in names:
-        raise FaultSyntaxError(_unknown(text, "operation", name, [*names, ANY]))
-    values = _parameters(text, rest)
+        raise unknown(text, "operation", name, [*names, ANY])
+    values = {parameter.name: parameter.default for parameter in PARAMETERS}
+    for key, value in split_parameters(text, rest, _FORMS).items():
+        values[key] = _read_number(text, key, value)
     return FaultSpec(verb, Direction(direction), operation, values["nth"], values["count"])
 
 
-def _parameters(text: str, words: Sequence[str]) -> dict[str, int]:
-    known = {parameter.name: parameter for parameter in PARAMETERS}
-    values = {parameter.name: parameter.default for parameter in PARAMETERS}
-    seen: set[str] = set()
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not equals or key not in known:
-            raise FaultSyntaxError(_unknown(text, "parameter", key, [f"{name}=N" for name in known]))
-        if key in seen:
-            raise FaultSyntaxError(f"fault {text!r}: {key} is given twice")
-        maximum = known[key].maximum
-        digits = value.lstrip("0") if value.isascii() and value.isdecimal() else ""
-        if not digits or len(digits) > len(str(maximum)) or int(digits) > maximum:
-            raise FaultSyntaxError(f"fault {text!r}: {key} is {value!r}, but allowed is a number from 1 to {maximum}")
-        seen.add(key)
-        values[key] = int(digits)
-    return values
-
-
-def _unknown(text: str, what: str, word: str, allowed: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word.upper(), allowed, n=1) or difflib.get_close_matches(word, allowed, n=1)
-    hint = f" (did you mean {close[0]}?)" if close else ""
-    return f"fault {text!r}: {what} {word!r} is not known{hint}; allowed are {', '.join(allowed)}"
+def _read_number(text: str, name: str, value: str) -> int:
+    maximum = next(parameter.maximum for parameter in PARAMETERS if parameter.name == name)
+    digits = value.lstrip("0") if value.isascii() and value.isdecimal() else ""
+    if not digits or len(digits) > len(str(maximum)) or int(digits) > maximum:
+        raise wrong_value(text, name, value, f"a number from 1 to {maximum}")
+    return int(digits)

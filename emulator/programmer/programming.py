@@ -18,8 +18,9 @@ from typing import Final, TypeVar
 from emulator.programmer.effects import Ask, NoPump, Procedure, PumpRefused, read
 from emulator.programmer.ledger import Host
 from emulator.programmer.outcomes import Taken
-from emulator.programmer.program_file import ProgramFile, wanted_program
+from emulator.programmer.program_file import ProgramFile
 from emulator.programmer.program_image import Program, program_of
+from emulator.programmer.program_limits import wanted_program
 from emulator.programmer.rules import Report, carry_out, settle, tell_earlier
 from protocol.framing import crc32
 from protocol.messages.codes import Block

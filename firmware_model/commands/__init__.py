@@ -10,10 +10,14 @@ from firmware_model.commands.asking import (
     AcknowledgeAlarm,
     CancelBolus,
     ExecuteBolus,
+    FindLog,
+    GivePatientBolus,
     ListAlarms,
     ListOps,
     PrepareBolus,
     QueryOp,
+    ReadAlarm,
+    ReadAllowance,
     ReadIdentity,
     ReadLimits,
     ReadLog,
@@ -22,6 +26,25 @@ from firmware_model.commands.asking import (
     ReadTime,
     Start,
     Stop,
+)
+from firmware_model.commands.care import (
+    AlarmCleared,
+    AlarmSilenced,
+    BatteryAnswer,
+    BeginRefill,
+    ClearAlarm,
+    CommitRefill,
+    CountersAnswer,
+    ReadBattery,
+    ReadCounters,
+    ReadReservoir,
+    RefillBegun,
+    RefillDates,
+    ReservoirAnswer,
+    SelfTestDone,
+    SetTime,
+    SilenceAlarm,
+    TestSelf,
 )
 from firmware_model.commands.origin import (
     DENY_ALL,
@@ -33,9 +56,12 @@ from firmware_model.commands.outcomes import (
     Alarm,
     AlarmAcknowledged,
     AlarmsAnswer,
+    AllowanceAnswer,
+    BegunBolus,
     IdentityAnswer,
     LedgerEntry,
     LimitsAnswer,
+    LogFound,
     LogRange,
     LogRecords,
     OpAnswer,
@@ -85,22 +111,34 @@ __all__ = [
     "AcknowledgeAlarm",
     "Alarm",
     "AlarmAcknowledged",
+    "AlarmCleared",
+    "AlarmSilenced",
     "AlarmsAnswer",
+    "AllowanceAnswer",
     "AttemptConfirmed",
     "AttemptCounted",
+    "BatteryAnswer",
     "BeginProgram",
+    "BeginRefill",
+    "BegunBolus",
     "BlockWritten",
     "CancelBolus",
+    "ClearAlarm",
     "Command",
     "CommitProgram",
+    "CommitRefill",
     "ConfirmAttempt",
     "CountAttempt",
+    "CountersAnswer",
     "ExecuteBolus",
+    "FindLog",
+    "GivePatientBolus",
     "IdentityAnswer",
     "LedgerEntry",
     "LimitsAnswer",
     "ListAlarms",
     "ListOps",
+    "LogFound",
     "LogRange",
     "LogRecords",
     "NoteFailure",
@@ -119,24 +157,36 @@ __all__ = [
     "ProgramPart",
     "ProgramValidated",
     "QueryOp",
+    "ReadAlarm",
+    "ReadAllowance",
+    "ReadBattery",
+    "ReadCounters",
     "ReadIdentity",
     "ReadLimits",
     "ReadLog",
     "ReadLogRange",
     "ReadProgram",
+    "ReadReservoir",
     "ReadStage",
     "ReadStatus",
     "ReadTime",
     "Reason",
+    "RefillBegun",
+    "RefillDates",
     "Refusal",
     "Reply",
+    "ReservoirAnswer",
+    "SelfTestDone",
     "SessionNumber",
+    "SetTime",
+    "SilenceAlarm",
     "StageBegun",
     "StagePart",
     "Start",
     "StatusAnswer",
     "Stop",
     "Target",
+    "TestSelf",
     "TherapyCommand",
     "TimeAnswer",
     "ValidateProgram",
@@ -148,6 +198,7 @@ Command = (
     | Start
     | ExecuteBolus
     | CancelBolus
+    | GivePatientBolus
     | PrepareBolus
     | QueryOp
     | ListOps
@@ -155,10 +206,22 @@ Command = (
     | ReadIdentity
     | ReadLimits
     | ReadTime
+    | ReadAllowance
     | ListAlarms
+    | ReadAlarm
     | AcknowledgeAlarm
+    | SilenceAlarm
+    | ClearAlarm
+    | BeginRefill
+    | CommitRefill
+    | SetTime
+    | TestSelf
+    | ReadBattery
+    | ReadReservoir
+    | ReadCounters
     | ReadLogRange
     | ReadLog
+    | FindLog
     | BeginProgram
     | WriteProgram
     | ValidateProgram
@@ -183,9 +246,19 @@ Outcome = (
     | LimitsAnswer
     | TimeAnswer
     | AlarmsAnswer
+    | Alarm
+    | AllowanceAnswer
     | AlarmAcknowledged
+    | AlarmCleared
+    | AlarmSilenced
+    | RefillBegun
+    | SelfTestDone
+    | BatteryAnswer
+    | ReservoirAnswer
+    | CountersAnswer
     | LogRange
     | LogRecords
+    | LogFound
     | StageBegun
     | BlockWritten
     | ProgramValidated

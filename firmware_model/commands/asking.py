@@ -35,8 +35,16 @@ class CancelBolus(TherapyCommand):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GivePatientBolus(TherapyCommand):
+    """The patient's own bolus, as the program allows it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PrepareBolus:
-    """Ask for a bolus: checked, quantised and leased; nothing moves."""
+    """Ask for a bolus: checked, quantised and leased; nothing moves.
+
+    Of a priming or bridge bolus volume and duration may be 0: then they are what the pump computes.
+    """
 
     origin: Origin
     kind: BolusKind
@@ -73,6 +81,13 @@ class ReadLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadAllowance:
+    """The active program's own limits, and what of them is left."""
+
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
 class ReadTime:
     """Elapsed time and the labelling clock."""
 
@@ -82,6 +97,13 @@ class ListAlarms:
     """All alarm instances from one on."""
 
     from_instance: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAlarm:
+    """One alarm instance with its freeze frame."""
+
+    instance: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +126,11 @@ class ReadLog:
     epoch: int
     from_sequence: int
     maximum: int
+
+
+@dataclass(frozen=True, slots=True)
+class FindLog:
+    """Where the records of an elapsed time, or of a later one, begin."""
+
+    epoch: int
+    elapsed_s: int

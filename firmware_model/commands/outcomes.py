@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from firmware_model.firmware.codes import AlarmState, BolusEnd, OpKind, OpState, Role, RunState, StopReason
+from msgspec import Struct
+
+from firmware_model.firmware.codes import AlarmState, AlarmType, BolusEnd, OpKind, OpState, Role, RunState, StopReason
 from firmware_model.firmware.event_log import LogRecord
 from firmware_model.profile import Profile
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(NamedTuple):
     """The bolus that a STOP or CANCEL ended; all zero when there was none."""
 
     op_id: int = 0
@@ -22,9 +24,19 @@ class Target:
 NO_TARGET = Target()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpOutcome:
-    """What became of a therapy command. `entered` False: it acted, but its op id stands not in the ledger for it."""
+class BegunBolus(NamedTuple):
+    """The bolus that a command has begun."""
+
+    bolus_id: int
+    volume_nl: int
+    duration_s: int
+
+
+class OpOutcome(Struct, frozen=True):
+    """What became of a therapy command. `entered` False: it acted, but its op id stands not in the ledger for it.
+
+    An outcome from the ledger does not tell again which bolus was begun, or which rate the new clock chose.
+    """
 
     op_id: int
     state: OpState
@@ -34,6 +46,8 @@ class OpOutcome:
     repeated: bool = False
     entered: bool = True
     target: Target = NO_TARGET
+    begun: BegunBolus | None = None
+    base_rate_nl_per_day: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +62,7 @@ class PreparedBolus:
     available_nl: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerEntry:
+class LedgerEntry(NamedTuple):
     """One operation in the ledger."""
 
     role: Role
@@ -126,6 +139,29 @@ class LimitsAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AllowanceAnswer:
+    """The active program's own limits, and what of them is left now; all of the patient's is 0 where it allows none.
+
+    window_left_nl     what a bolus may still have of the 24 hours' most
+    reservoir_left_nl  what the reservoir can give before it counts as empty
+    lockout_left_s     until the patient may have the next one, by lockout and by activations
+    """
+
+    rate_max_nl_per_day: int
+    bolus_volume_max_nl: int
+    window_max_nl: int
+    window_left_nl: int
+    reservoir_left_nl: int
+    patient_volume_nl: int
+    patient_duration_s: int
+    lockout_s: int
+    lockout_left_s: int
+    activations_max: int
+    activations_left: int
+    activation_window_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimeAnswer:
     """Elapsed time, the clock that labels (Unix seconds, 0 = invalid) and its offset."""
 
@@ -134,12 +170,11 @@ class TimeAnswer:
     offset_min: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alarm:
+class Alarm(NamedTuple):
     """One alarm instance with its freeze frame."""
 
     instance: int
-    type: int
+    type: AlarmType
     critical: bool
     state: AlarmState
     elapsed_s: int
@@ -148,6 +183,7 @@ class Alarm:
     reservoir_nl: int
     battery_mv: int
     last_op_id: int
+    silent_until_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,3 +218,10 @@ class LogRecords:
 
     next_sequence: int
     records: tuple[LogRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LogFound:
+    """The first record of that time or later; the sequence number of the next record to come when there is none."""
+
+    sequence: int

@@ -87,7 +87,16 @@ class BlockWritten:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramValidated:
-    """What would really run. `low_reservoir_in_s` and its date are None when the level is never reached."""
+    """What would really run; times to come count from now, and None stands for never or not known.
+
+    rate_nl_per_day      the volume of a day, on average over a week, rounded down
+    steps_per_day        whole motor steps of such a day
+    low_reservoir_…      the low level, at the program's own flow
+    window_peak_nl       the most volume in any 24 hours, with all boluses that the patient is allowed
+    boluses_per_day_max  the most of these in any 24 hours
+    refill_…             the low level, if the patient takes all of them
+    stability_in_s       the first drug's end of stability, from the last refill on
+    """
 
     crc32: int
     image_size: int
@@ -97,6 +106,11 @@ class ProgramValidated:
     low_reservoir_in_s: int | None
     low_reservoir_unix_s: int | None
     warnings: ProgramWarning
+    window_peak_nl: int
+    boluses_per_day_max: int
+    refill_in_s: int | None
+    refill_unix_s: int | None
+    stability_in_s: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,12 @@ class Reason(StrEnum):
     STAGE_CHANGED = "not what was validated"
     BLOCK_SEQUENCE = "a block is written out of order, or is missing"
     FORMAT = "a value that no block may hold"
+    LOCKOUT = "the lockout is running"
+    WINDOW_LIMIT = "more than its window allows"
+    CONCENTRATION_MISMATCH = "not what the reservoir holds"
+    CLOCK_INVALID = "no such time"
+    BATTERY_LOW = "the cell is at its end"
+    STALLED = "the rotor does not turn"
 
 
 @dataclass(frozen=True, slots=True)

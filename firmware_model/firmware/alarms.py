@@ -1,79 +1,90 @@
-"""Alarms: when their level is reached, what they do to flow, and their acknowledgement."""
+"""Alarms: instances with their freeze frames, what raising one does to flow, and how each is seen, silenced, ended.
+
+How an alarm behaves, its row in the profile's table says; whether its cause is there, `alarm_causes.py`.
+"""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 from firmware_model.commands import (
     AcknowledgeAlarm,
     Alarm,
     AlarmAcknowledged,
+    AlarmCleared,
     AlarmsAnswer,
+    AlarmSilenced,
+    ClearAlarm,
     ListAlarms,
     Reason,
     Refusal,
+    SilenceAlarm,
 )
-from firmware_model.firmware.codes import (
-    CRITICAL_ALARMS,
-    AlarmState,
-    AlarmType,
-    BolusEnd,
-    RunState,
-    StopReason,
-)
-from firmware_model.firmware.core import Firmware, LogDraft
+from firmware_model.firmware.alarm_causes import BOLUS_ENDS, CAUSES, STOP_REASONS
+from firmware_model.firmware.base_rate import follow
+from firmware_model.firmware.change import Change
+from firmware_model.firmware.codes import AlarmState, AlarmType, BolusEnd, RunState, StopReason
+from firmware_model.firmware.core import Firmware
 from firmware_model.firmware.event_log import LogType
 from firmware_model.firmware.gate import gate_refusal
-from firmware_model.quantities import ceil_div, whole_seconds
+from firmware_model.firmware.record import NOBODY
+from firmware_model.firmware.tones import sound
+from firmware_model.plant.cell import Load
+
+LAST_INSTANCE = 0xFFFF
+"""The last number of an alarm instance; the numbers begin anew behind it."""
+_SECONDS_PER_MINUTE = 60
 
 
-def level_due(firmware: Firmware, kind: AlarmType, level_nl: int) -> int | None:
-    """When the computed reservoir will have come down to a level; None when never, or when the alarm stands already."""
-    if firmware.record.run_state is RunState.FAILED or firmware.standing_alarm(kind):
-        return None
-    steps = ceil_div(firmware.reservoir_nl - level_nl, firmware.profile.motor.step_volume_nl)
-    wait_us = firmware.flow.us_until(steps)
-    return None if wait_us is None else firmware.now_us + wait_us
+def add_alarm(change: Change, kind: AlarmType, least_bolus_steps: int | None = None) -> None:
+    """Let a change raise an alarm, unless it stands already: its instance, its effects on flow, and its first tone.
+
+    `least_bolus_steps`: what a bolus that it ends has given for certain, where that is less than was counted.
+    """
+    firmware = change.firmware
+    if _standing(change.record.alarms, kind):
+        return
+    firmware.unplanned = True
+    row = firmware.profile.alarm[kind]
+    newest = change.record.ledger.newest()
+    alarm = Alarm(
+        instance=change.record.next_alarm,
+        type=kind,
+        critical=row.critical,
+        state=AlarmState.RAISED,
+        elapsed_s=firmware.elapsed_s,
+        steps=firmware.steps_total,
+        rate_nl_per_day=firmware.flow.base.gain,
+        reservoir_nl=firmware.reservoir_nl,
+        battery_mv=firmware.sensors.cell_mv(Load.MOTOR),
+        last_op_id=newest.op_id if newest else 0,
+    )
+    change.log(
+        LogType.ALARM_RAISED,
+        instance=alarm.instance,
+        type=kind,
+        priority=2 if row.critical else 1,
+        reservoir_nl=alarm.reservoir_nl,
+        steps=alarm.steps,
+    )
+    change.set(
+        alarms=(*_with_room(change.record.alarms, firmware.profile.memory.alarm_capacity), alarm),
+        next_alarm=alarm.instance % LAST_INSTANCE + 1,
+    )
+    if row.flow == "stop" and change.record.run_state is RunState.RUNNING:
+        change.halt(STOP_REASONS.get(kind, StopReason.SUPERVISOR))
+        firmware.void_prepared()
+    if row.critical or row.flow == "stop":
+        reason = BOLUS_ENDS.get(kind, BolusEnd.ALARM)
+        change.end_bolus(reason, least_bolus_steps)
+        change.end_dose(reason)
+    sound(firmware, alarm)
 
 
-def raise_low_reservoir(firmware: Firmware) -> None:
-    """Raise the low-reservoir alarm. It leaves the flow as it is."""
-    draft, alarm = _raised(firmware, AlarmType.LOW_RESERVOIR)
-    firmware.commit(draft, **_with_alarm(firmware, alarm))
-
-
-def raise_empty_reservoir(firmware: Firmware) -> None:
-    """Raise the empty-reservoir alarm and halt: motor first, then one commit of alarm, stop and the end of a bolus."""
-    draft, alarm = _raised(firmware, AlarmType.EMPTY_RESERVOIR)
-    firmware.flow.set_base_rate(0)
-    firmware.flow.end_bolus()
-    drafts, changes = [draft], _with_alarm(firmware, alarm)
-    bolus = firmware.record.bolus
-    if firmware.record.run_state is RunState.RUNNING:
-        drafts.append(
-            LogDraft(
-                LogType.THERAPY_STOPPED,
-                0,
-                {
-                    "role": 0,
-                    "host_id": 0,
-                    "reason": StopReason.EMPTY_RESERVOIR,
-                    "bolus_id": bolus.bolus_id if bolus else 0,
-                    "delivered_max_nl": firmware.bolus_steps * firmware.profile.motor.step_volume_nl if bolus else 0,
-                },
-            )
-        )
-        changes |= {
-            "run_state": RunState.STOPPED,
-            "stop_reason": StopReason.EMPTY_RESERVOIR,
-            "therapy_rev": firmware.record.therapy_rev + 1,
-        }
-    if bolus is not None:
-        ended, ledger, _ = firmware.ended_bolus(BolusEnd.EMPTY, firmware.bolus_steps, firmware.bolus_steps)
-        drafts.append(ended)
-        changes |= {"bolus": None, "ledger": ledger}
-    firmware.void_prepared()
-    firmware.commit(*drafts, **changes)
+def raise_alarm(firmware: Firmware, kind: AlarmType, least_bolus_steps: int | None = None) -> None:
+    """Raise an alarm in a commit of its own."""
+    change = Change(firmware)
+    add_alarm(change, kind, least_bolus_steps)
+    change.commit()
+    follow(firmware)
 
 
 def list_alarms(firmware: Firmware, command: ListAlarms) -> AlarmsAnswer:
@@ -83,56 +94,104 @@ def list_alarms(firmware: Firmware, command: ListAlarms) -> AlarmsAnswer:
 
 
 def acknowledge(firmware: Firmware, command: AcknowledgeAlarm) -> AlarmAcknowledged | Refusal:
-    """Mark an instance as seen. Its cause stands until it is mended, so the instance stays."""
+    """Mark an instance as seen: it sounds no more. Its cause stands until it is mended, so the instance stays."""
+    alarm = _asked(firmware, command)
+    if isinstance(alarm, Refusal):
+        return alarm
+    if alarm.state is not AlarmState.RAISED:
+        return Refusal(Reason.ALREADY_IN_STATE, "instance", detail=alarm.instance)
+    _commit_changed(firmware, command, LogType.ALARM_ACKNOWLEDGED, alarm._replace(state=AlarmState.ACKNOWLEDGED))
+    return AlarmAcknowledged(alarm.instance, AlarmState.ACKNOWLEDGED)
+
+
+def silence(firmware: Firmware, command: SilenceAlarm) -> AlarmSilenced | Refusal:
+    """Let an instance that sounds be silent for a while."""
+    alarm = _asked(firmware, command)
+    if isinstance(alarm, Refusal):
+        return alarm
+    if alarm.state is not AlarmState.RAISED:
+        return Refusal(Reason.ALREADY_IN_STATE, "instance", detail=alarm.instance)
+    until_s = firmware.elapsed_s + firmware.profile.tones.silence_min * _SECONDS_PER_MINUTE
+    _commit_changed(firmware, command, LogType.ALARM_SILENCED, alarm._replace(silent_until_s=until_s))
+    return AlarmSilenced(alarm.instance, until_s)
+
+
+def clear(firmware: Firmware, command: ClearAlarm) -> AlarmCleared | Refusal:
+    """End an instance. With its cause still there a new one is raised in the same commit."""
+    alarm = _asked(firmware, command)
+    if isinstance(alarm, Refusal):
+        return alarm
+    if alarm.state is AlarmState.CLEARED:
+        return Refusal(Reason.ALREADY_IN_STATE, "instance", detail=alarm.instance)
+    change = Change(firmware)
+    _log_of(change, LogType.ALARM_CLEARED, alarm, command.origin.role, command.origin.host_id)
+    change.set(alarms=_with(change.record.alarms, alarm._replace(state=AlarmState.CLEARED)))
+    raised_again = 0
+    if CAUSES[alarm.type](firmware):
+        raised_again = change.record.next_alarm
+        add_alarm(change, alarm.type)
+    change.commit()
+    follow(firmware)
+    return AlarmCleared(alarm.instance, AlarmState.CLEARED, raised_again)
+
+
+def clear_gone(firmware: Firmware) -> None:
+    """Alarms that do not latch end by themselves once their cause has gone."""
+    gone = [
+        alarm
+        for alarm in firmware.record.alarms
+        if alarm.state is not AlarmState.CLEARED
+        and not firmware.profile.alarm[alarm.type].latching
+        and not CAUSES[alarm.type](firmware)
+    ]
+    if not gone:
+        return
+    change = Change(firmware)
+    for alarm in gone:
+        _log_of(change, LogType.ALARM_CLEARED, alarm, NOBODY, NOBODY)
+        change.set(alarms=_with(change.record.alarms, alarm._replace(state=AlarmState.CLEARED)))
+    change.commit()
+    follow(firmware)
+
+
+def _asked(firmware: Firmware, command: AcknowledgeAlarm | SilenceAlarm | ClearAlarm) -> Alarm | Refusal:
     refusal = gate_refusal(firmware, command.origin)
     if refusal is not None:
         return refusal
     record = firmware.record
-    alarm = next((alarm for alarm in record.alarms if alarm.instance == command.instance), None)
-    if alarm is None:
-        return Refusal(Reason.NO_SUCH_ALARM, "instance", detail=record.next_alarm - 1)
-    if alarm.state is not AlarmState.RAISED:
-        return Refusal(Reason.ALREADY_IN_STATE, "instance", detail=alarm.instance)
-    seen = replace(alarm, state=AlarmState.ACKNOWLEDGED)
-    detail = {
-        "role": command.origin.role,
-        "host_id": command.origin.host_id,
-        "instance": alarm.instance,
-        "type": alarm.type,
-    }
-    firmware.commit(
-        LogDraft(LogType.ALARM_ACKNOWLEDGED, 0, detail),
-        alarms=tuple(seen if old.instance == seen.instance else old for old in record.alarms),
-    )
-    return AlarmAcknowledged(seen.instance, seen.state)
+    for alarm in record.alarms:
+        if alarm.instance == command.instance:
+            return alarm
+    return Refusal(Reason.NO_SUCH_ALARM, "instance", detail=record.next_alarm - 1)
 
 
-def _raised(firmware: Firmware, kind: AlarmType) -> tuple[LogDraft, Alarm]:
-    record = firmware.record
-    newest = record.ledger.newest()
-    alarm = Alarm(
-        instance=record.next_alarm,
-        type=kind,
-        critical=kind in CRITICAL_ALARMS,
-        state=AlarmState.RAISED,
-        elapsed_s=whole_seconds(firmware.elapsed_us),
-        steps=firmware.steps_total,
-        rate_nl_per_day=firmware.flow.base.gain,
-        reservoir_nl=firmware.reservoir_nl,
-        battery_mv=firmware.profile.cell.voltage_mv,
-        last_op_id=newest.op_id if newest else 0,
-    )
-    detail = {
-        "instance": alarm.instance,
-        "type": kind,
-        "priority": 2 if alarm.critical else 1,
-        "reservoir_nl": alarm.reservoir_nl,
-        "steps": alarm.steps,
-    }
-    return LogDraft(LogType.ALARM_RAISED, 0, detail), alarm
+def _commit_changed(
+    firmware: Firmware, command: AcknowledgeAlarm | SilenceAlarm, kind: LogType, changed: Alarm
+) -> None:
+    change = Change(firmware)
+    _log_of(change, kind, changed, command.origin.role, command.origin.host_id)
+    change.set(alarms=_with(firmware.record.alarms, changed))
+    change.commit()
 
 
-def _with_alarm(firmware: Firmware, alarm: Alarm) -> dict[str, object]:
-    """The changes that add an instance; the oldest one makes room when the list is full."""
-    kept = firmware.record.alarms[-(firmware.profile.memory.alarm_capacity - 1) :]
-    return {"alarms": (*kept, alarm), "next_alarm": alarm.instance + 1}
+def _log_of(change: Change, kind: LogType, alarm: Alarm, role: int, host_id: int) -> None:
+    change.log(kind, role=role, host_id=host_id, instance=alarm.instance, type=alarm.type)
+
+
+def _with(alarms: tuple[Alarm, ...], changed: Alarm) -> tuple[Alarm, ...]:
+    return tuple(changed if alarm.instance == changed.instance else alarm for alarm in alarms)
+
+
+def _with_room(alarms: tuple[Alarm, ...], capacity: int) -> tuple[Alarm, ...]:
+    """The instances, of which the oldest that is over makes room when the list is full.
+
+    There is one: of each type one instance stands at most, and the list holds more than there are types.
+    """
+    if len(alarms) < capacity:
+        return alarms
+    over = next(alarm for alarm in alarms if alarm.state is AlarmState.CLEARED)
+    return tuple(alarm for alarm in alarms if alarm is not over)
+
+
+def _standing(alarms: tuple[Alarm, ...], kind: AlarmType) -> bool:
+    return any(alarm.type is kind and alarm.state is not AlarmState.CLEARED for alarm in alarms)

@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+from firmware_model.agenda import NEVER
 from firmware_model.commands import (
+    BegunBolus,
     CancelBolus,
     ExecuteBolus,
+    GivePatientBolus,
     OpOutcome,
     PrepareBolus,
     PreparedBolus,
     Reason,
     Refusal,
     Target,
+    TherapyCommand,
 )
-from firmware_model.firmware.codes import THERAPY_ROLES, BolusEnd, BolusKind, OpKind, OpState
-from firmware_model.firmware.core import Firmware, Lease, LogDraft
+from firmware_model.firmware.base_rate import follow
+from firmware_model.firmware.change import Change
+from firmware_model.firmware.codes import DEAD_VOLUME_KINDS, THERAPY_ROLES, BolusEnd, BolusKind, OpKind, OpState
+from firmware_model.firmware.core import Firmware, Lease
+from firmware_model.firmware.dead_volume import dead_volume_asked
 from firmware_model.firmware.event_log import LogType
+from firmware_model.firmware.flow import Channel
 from firmware_model.firmware.gate import gate_refusal
-from firmware_model.firmware.record import BolusRecord
+from firmware_model.firmware.limits import (
+    available_nl,
+    bolus_refusal,
+    patient_refusal,
+    remembered,
+    volume_max_nl,
+    window_left_nl,
+)
+from firmware_model.firmware.record import BolusRecord, GivenDose
 from firmware_model.firmware.therapy import admit, new_entry, outcome_of
-from firmware_model.profile import BolusLimits
-from firmware_model.quantities import SECONDS_PER_DAY, US_PER_SECOND, ceil_div
+from firmware_model.quantities import US_PER_SECOND
 
 MOST_LEASES = 4
 """Leases held at once, of different sessions; the oldest gives way."""
+PREPARED_KINDS = (BolusKind.SINGLE, BolusKind.PRIMING, BolusKind.BRIDGE)
+"""The kinds of bolus that PREPARE takes."""
 
 
 def prepare(firmware: Firmware, command: PrepareBolus) -> PreparedBolus | Refusal:
@@ -32,36 +49,47 @@ def prepare(firmware: Firmware, command: PrepareBolus) -> PreparedBolus | Refusa
     refusal = gate_refusal(firmware, command.origin)
     if refusal is not None:
         return refusal
-    if command.kind is not BolusKind.SINGLE:
+    kind, volume_nl, duration_s = command.kind, command.volume_nl, command.duration_s
+    if kind not in PREPARED_KINDS:
         return Refusal(Reason.KIND, "kind", detail=BolusKind.SINGLE)
-    refusal = _check_limits(firmware, command.volume_nl, command.duration_s)
+    if kind in DEAD_VOLUME_KINDS:
+        asked = dead_volume_asked(firmware, kind, volume_nl, duration_s)
+        if isinstance(asked, Refusal):
+            return asked
+        volume_nl, duration_s = asked
+    refusal = bolus_refusal(firmware, kind, volume_nl, duration_s)
     if refusal is not None:
         return refusal
-    steps = command.volume_nl // firmware.profile.motor.step_volume_nl
+    step_nl = firmware.profile.motor.step_volume_nl
+    steps = volume_nl // step_nl
     if steps == 0:
-        return Refusal(Reason.NOT_QUANTIZABLE, "volume_nl", detail=firmware.profile.motor.step_volume_nl)
+        return Refusal(Reason.NOT_QUANTIZABLE, "volume_nl", detail=step_nl)
     # What is leased must be admitted when it is executed, and rounding down may have brought it below the minimum.
-    refusal = _check_limits(firmware, steps * firmware.profile.motor.step_volume_nl, command.duration_s)
+    refusal = bolus_refusal(firmware, kind, steps * step_nl, duration_s)
     if refusal is not None:
         return refusal
     lease = Lease(
         bolus_id=firmware.record.next_bolus_id,
         session=command.origin.session,
-        kind=command.kind,
+        kind=kind,
         steps=steps,
-        duration_s=command.duration_s,
+        duration_s=duration_s,
         expires_us=firmware.now_us + firmware.profile.bolus.lease_s * US_PER_SECOND,
     )
-    firmware.commit(next_bolus_id=lease.bolus_id + 1)
+    firmware.record.next_bolus_id += 1
+    firmware.commit(())
     others = [held for held in firmware.leases if held.session != lease.session]
     firmware.leases = [*others[-(MOST_LEASES - 1) :], lease]
+    available = available_nl(firmware)
+    if kind not in DEAD_VOLUME_KINDS:
+        available = min(volume_max_nl(firmware), available, window_left_nl(firmware))
     return PreparedBolus(
         bolus_id=lease.bolus_id,
-        volume_nl=steps * firmware.profile.motor.step_volume_nl,
+        volume_nl=steps * step_nl,
         duration_s=lease.duration_s,
         steps=steps,
         lease_s=firmware.profile.bolus.lease_s,
-        available_nl=min(volume_max_nl(firmware), available_nl(firmware)),
+        available_nl=available,
     )
 
 
@@ -70,46 +98,102 @@ def execute(firmware: Firmware, command: ExecuteBolus) -> OpOutcome | Refusal:
     reply = admit(firmware, command, OpKind.BOLUS)
     if reply is not None:
         return reply
-    record = firmware.record
     lease = next((held for held in firmware.leases if _fits(held, command)), None)
     if lease is None:
-        issued = command.bolus_id < record.next_bolus_id
+        issued = command.bolus_id < firmware.record.next_bolus_id
         return Refusal(Reason.LEASE_EXPIRED if issued else Reason.NO_SUCH_BOLUS, "bolus_id")
     volume_nl = lease.steps * firmware.profile.motor.step_volume_nl
     if command.volume_nl != volume_nl:
         return Refusal(Reason.NOT_AS_PREPARED, "volume_nl", detail=volume_nl)
     if command.duration_s != lease.duration_s:
         return Refusal(Reason.NOT_AS_PREPARED, "duration_s", detail=lease.duration_s)
-    refusal = _check_limits(firmware, volume_nl, lease.duration_s)
+    refusal = bolus_refusal(firmware, lease.kind, volume_nl, lease.duration_s)
     if refusal is not None:
         return refusal
-    entry = new_entry(firmware, command, OpKind.BOLUS, OpState.EXECUTING)
-    bolus = BolusRecord(
-        bolus_id=lease.bolus_id,
-        kind=lease.kind,
-        role=command.origin.role,
-        host_id=command.origin.host_id,
-        op_id=command.op_id,
-        steps=lease.steps,
-        duration_s=lease.duration_s,
-    )
-    detail = {
-        "role": bolus.role,
-        "host_id": bolus.host_id,
-        "bolus_id": bolus.bolus_id,
-        "volume_nl": volume_nl,
-        "duration_s": bolus.duration_s,
-    }
     firmware.leases.remove(lease)
-    firmware.commit(
-        LogDraft(LogType.BOLUS_STARTED, command.op_id, detail),
-        bolus=bolus,
-        therapy_rev=record.therapy_rev + 1,
-        ledger=record.ledger.enter(entry),
+    change = Change(firmware)
+    outcome = begin(
+        change, command, OpKind.BOLUS, lease.kind, lease.bolus_id, steps=lease.steps, duration_s=lease.duration_s
     )
+    if lease.kind in DEAD_VOLUME_KINDS:
+        follow(firmware)
+    return outcome
+
+
+def give_patient_bolus(firmware: Firmware, command: GivePatientBolus) -> OpOutcome | Refusal:
+    """The patient's own bolus, within what the clinician allowed. What is refused starts no lockout anew."""
+    reply = admit(firmware, command, OpKind.PATIENT_BOLUS)
+    if reply is not None:
+        return reply
+    record = firmware.record
+    setting = record.program.patient
+    if not setting.activations_max:
+        return Refusal(Reason.CONDITIONS)
+    now_s = firmware.elapsed_s
+    if now_s < record.lockout_until_s:
+        return Refusal(Reason.LOCKOUT, detail=record.lockout_until_s - now_s)
+    since_s, activations, oldest_s = now_s - setting.window_s, 0, now_s
+    for dose in record.doses:
+        if dose.by_patient and dose.start_s > since_s:
+            activations += 1
+            oldest_s = min(oldest_s, dose.start_s)
+    if activations >= setting.activations_max:
+        return Refusal(Reason.LOCKOUT, element=activations, detail=oldest_s - since_s)
+    refusal = patient_refusal(firmware)
+    if refusal is not None:
+        # The program says how much and how fast, so the command has no field that could be wrong.
+        return Refusal(refusal.reason, detail=refusal.detail)
+    change = Change(firmware)
+    bolus_id = record.next_bolus_id
+    change.set(lockout_until_s=now_s + setting.lockout_s, next_bolus_id=bolus_id + 1)
+    return begin(
+        change,
+        command,
+        OpKind.PATIENT_BOLUS,
+        BolusKind.PATIENT,
+        bolus_id,
+        steps=setting.volume_nl // firmware.profile.motor.step_volume_nl,
+        duration_s=setting.duration_s,
+    )
+
+
+def begin(
+    change: Change,
+    command: TherapyCommand,
+    op_kind: OpKind,
+    kind: BolusKind,
+    bolus_id: int,
+    *,
+    steps: int,
+    duration_s: int,
+) -> OpOutcome:
+    """Commit an admitted bolus, and let it flow."""
+    firmware = change.firmware
+    origin = command.origin
+    volume_nl = steps * firmware.flow.step_volume_nl
+    entry = new_entry(firmware, command, op_kind, OpState.EXECUTING)
+    change.log(
+        LogType.BOLUS_STARTED,
+        command.op_id,
+        role=origin.role,
+        host_id=origin.host_id,
+        bolus_id=bolus_id,
+        volume_nl=volume_nl,
+        duration_s=duration_s,
+        kind=kind,
+    )
+    change.record.bolus = BolusRecord(bolus_id, kind, origin.role, origin.host_id, command.op_id, steps, duration_s)
+    change.record.ledger = firmware.record.ledger.enter(entry)
+    change.raise_revision()
+    if kind not in DEAD_VOLUME_KINDS:
+        now_s = firmware.elapsed_s
+        given = GivenDose(bolus_id, now_s, now_s + duration_s, volume_nl, kind is BolusKind.PATIENT)
+        change.record.doses = remembered(firmware, given)
     firmware.bolus_steps = 0
-    firmware.flow.begin_bolus(bolus.steps, bolus.duration_s * US_PER_SECOND)
-    return outcome_of(entry)
+    firmware.stall.bolus_steps = 0
+    change.commit()
+    firmware.flow.bolus = Channel(threshold=duration_s * US_PER_SECOND, gain=steps)
+    return outcome_of(entry, begun=BegunBolus(bolus_id, volume_nl, duration_s))
 
 
 def cancel(firmware: Firmware, command: CancelBolus) -> OpOutcome | Refusal:
@@ -121,50 +205,52 @@ def cancel(firmware: Firmware, command: CancelBolus) -> OpOutcome | Refusal:
     if record.bolus is None or record.bolus.bolus_id != command.bolus_id:
         issued = command.bolus_id < record.next_bolus_id
         return Refusal(Reason.ALREADY_ENDED if issued else Reason.NO_SUCH_BOLUS, "bolus_id")
-    firmware.flow.end_bolus()
-    entry = new_entry(firmware, command, OpKind.CANCEL, OpState.DONE)
-    ended, ledger, outcome = firmware.ended_bolus(BolusEnd.CANCELLED, firmware.bolus_steps, firmware.bolus_steps)
-    detail = {
-        "role": command.origin.role,
-        "host_id": command.origin.host_id,
-        "bolus_id": command.bolus_id,
-        "target_op_id": outcome.op_id,
-    }
-    firmware.commit(
-        LogDraft(LogType.BOLUS_CANCELLED, command.op_id, detail),
-        ended,
-        bolus=None,
-        therapy_rev=record.therapy_rev + 1,
-        ledger=ledger.enter(entry),
+    bolus, most_nl = record.bolus, firmware.bolus_steps * firmware.flow.step_volume_nl
+    change = Change(firmware)
+    change.log(
+        LogType.BOLUS_CANCELLED,
+        command.op_id,
+        role=command.origin.role,
+        host_id=command.origin.host_id,
+        bolus_id=command.bolus_id,
+        target_op_id=bolus.op_id,
     )
-    target = Target(op_id=outcome.op_id, min_nl=outcome.min_nl, max_nl=outcome.max_nl, reason=BolusEnd.CANCELLED)
+    entry = new_entry(firmware, command, OpKind.CANCEL, OpState.DONE)
+    change.end_bolus(BolusEnd.CANCELLED)
+    change.set(ledger=change.record.ledger.enter(entry))
+    change.commit()
+    follow(firmware)
+    target = Target(op_id=bolus.op_id, min_nl=most_nl, max_nl=most_nl, reason=BolusEnd.CANCELLED)
     return outcome_of(entry, target)
 
 
-def complete_due(firmware: Firmware) -> int | None:
+def complete_due(firmware: Firmware) -> int:
     """When the running bolus makes its last step."""
-    if firmware.flow.bolus is None:
-        return None
-    left_steps = firmware.running_bolus().steps - firmware.bolus_steps
-    wait_us = firmware.flow.bolus.us_until(left_steps) if left_steps else 0
-    return None if wait_us is None else firmware.now_us + wait_us
+    channel, bolus = firmware.flow.bolus, firmware.record.bolus
+    if channel is None or bolus is None or firmware.hung_since_us is not None:
+        return NEVER
+    left_steps = bolus.steps - firmware.bolus_steps
+    return firmware.now_us + (channel.us_until(left_steps) or 0 if left_steps else 0)
 
 
 def complete(firmware: Firmware) -> None:
     """The bolus has had its last step."""
-    ended, ledger, _ = firmware.ended_bolus(BolusEnd.COMPLETE, firmware.bolus_steps, firmware.bolus_steps)
-    firmware.flow.end_bolus()
-    firmware.commit(ended, bolus=None, therapy_rev=firmware.record.therapy_rev + 1, ledger=ledger)
+    bolus = firmware.running_bolus()
+    change = Change(firmware)
+    change.end_bolus(BolusEnd.COMPLETE)
+    change.commit()
+    if bolus.kind in DEAD_VOLUME_KINDS:
+        follow(firmware)
 
 
-def lease_due(firmware: Firmware) -> int | None:
+def lease_due(firmware: Firmware) -> int:
     """When the next lease runs out."""
-    return min((lease.expires_us for lease in firmware.leases), default=None)
+    return min([lease.expires_us for lease in firmware.leases], default=NEVER)
 
 
-def drop_leases(firmware: Firmware, now: int) -> None:
+def drop_leases(firmware: Firmware) -> None:
     """Leases that have run out are void."""
-    firmware.leases = [lease for lease in firmware.leases if lease.expires_us > now]
+    firmware.leases = [lease for lease in firmware.leases if lease.expires_us > firmware.now_us]
 
 
 def end_session(firmware: Firmware, session: int) -> None:
@@ -172,36 +258,5 @@ def end_session(firmware: Firmware, session: int) -> None:
     firmware.leases = [lease for lease in firmware.leases if lease.session != session]
 
 
-def available_nl(firmware: Firmware) -> int:
-    """What the reservoir could give before it counts as empty."""
-    return max(0, firmware.reservoir_nl - firmware.profile.reservoir.empty_nl)
-
-
-def volume_max_nl(firmware: Firmware) -> int:
-    """The greatest bolus: the pump's own limit, or the program's below it."""
-    return min(firmware.profile.bolus.volume_max_nl, firmware.record.program.bolus_volume_max_nl)
-
-
-def shortest_duration_s(limits: BolusLimits, volume_nl: int) -> int:
-    """The least time over which a volume may be given."""
-    return max(limits.duration_min_s, ceil_div(volume_nl * SECONDS_PER_DAY, limits.rate_max_nl_per_day))
-
-
 def _fits(lease: Lease, command: ExecuteBolus) -> bool:
     return lease.bolus_id == command.bolus_id and lease.session == command.origin.session
-
-
-def _check_limits(firmware: Firmware, volume_nl: int, duration_s: int) -> Refusal | None:
-    limits = firmware.profile.bolus
-    if volume_nl < limits.volume_min_nl:
-        return Refusal(Reason.BELOW_MINIMUM, "volume_nl", detail=limits.volume_min_nl)
-    if volume_nl > volume_max_nl(firmware):
-        return Refusal(Reason.ABOVE_MAXIMUM, "volume_nl", detail=volume_max_nl(firmware))
-    if duration_s > limits.duration_max_s:
-        return Refusal(Reason.ABOVE_MAXIMUM, "duration_s", detail=limits.duration_max_s)
-    shortest_s = shortest_duration_s(limits, volume_nl)
-    if duration_s < shortest_s:
-        return Refusal(Reason.BELOW_MINIMUM, "duration_s", detail=shortest_s)
-    if volume_nl > available_nl(firmware):
-        return Refusal(Reason.RESERVOIR, "volume_nl", detail=available_nl(firmware))
-    return None

@@ -33,6 +33,9 @@ class StopReason(IntEnum):
     EMPTY_RESERVOIR = 2
     MEMORY_FAILURE = 3
     PROGRAMMED = 4
+    END_OF_SERVICE = 5
+    SUPERVISOR = 6
+    PROGRAM_INCOMPLETE = 7
 
 
 class PumpState(IntEnum):
@@ -42,7 +45,7 @@ class PumpState(IntEnum):
     BOLUS = 2
     STOPPED = 3
     IDLE = 4
-    EMPTY = 5
+    HELD = 5
     FAILED = 6
 
 
@@ -52,6 +55,9 @@ class Mode(IntEnum):
     STOPPED = 0x33
     MINIMUM_RATE = 0x3C
     SIMPLE_CONTINUOUS = 0x55
+    FLEX = 0x5A
+    SINGLE_BOLUS = 0x66
+    PERIODIC_BOLUS = 0x69
 
 
 class Block(IntEnum):
@@ -62,6 +68,9 @@ class Block(IntEnum):
     INFUSION = 2
     LIMITS = 3
     ALARMS = 4
+    SCHEDULE = 5
+    PATIENT = 6
+    CATHETER = 7
 
 
 class ProgramWarning(IntFlag):
@@ -72,6 +81,7 @@ class ProgramWarning(IntFlag):
     NEEDS_START = 4
     LOW_RESERVOIR = 8
     DRUGS_CHANGED = 16
+    BRIDGE_DUE = 32
 
 
 class BolusKind(IntEnum):
@@ -80,6 +90,12 @@ class BolusKind(IntEnum):
     SINGLE = 1
     PRIMING = 2
     BRIDGE = 3
+    PATIENT = 4
+    PROGRAMMED = 5
+
+
+DEAD_VOLUME_KINDS = frozenset({BolusKind.PRIMING, BolusKind.BRIDGE})
+"""Boluses that move what lies in tubing and catheter: the base rate stands still, and no dose limit counts them."""
 
 
 class BolusEnd(IntEnum):
@@ -91,6 +107,8 @@ class BolusEnd(IntEnum):
     STOPPED = 3
     RESET = 4
     EMPTY = 5
+    STALL = 6
+    ALARM = 7
 
 
 class OpKind(IntEnum):
@@ -101,6 +119,9 @@ class OpKind(IntEnum):
     BOLUS = 3
     CANCEL = 4
     PROGRAM = 5
+    PATIENT_BOLUS = 6
+    REFILL = 7
+    TIME_SET = 8
 
 
 class OpState(IntEnum):
@@ -116,15 +137,21 @@ class OpState(IntEnum):
 
 
 class AlarmType(IntEnum):
-    """What an alarm is about."""
+    """What an alarm is about. How each behaves, the profile's table of alarms says."""
 
     LOW_RESERVOIR = 1
     EMPTY_RESERVOIR = 2
     MEMORY_FAILURE = 3
-
-
-CRITICAL_ALARMS = frozenset({AlarmType.EMPTY_RESERVOIR, AlarmType.MEMORY_FAILURE})
-"""The critical alarms. Low reservoir is none (SynchroMed II: Gillette Children's ITB discharge information)."""
+    MEMORY_REPAIRED = 4
+    REPLACEMENT = 5
+    END_OF_SERVICE = 6
+    MOTOR_STALL = 7
+    STOPPED_TOO_LONG = 8
+    LOW_BATTERY_RESET = 9
+    RESET = 10
+    CLOCK_LOST = 11
+    PROGRAM_INCOMPLETE = 12
+    SUPERVISOR = 13
 
 
 class AlarmState(IntEnum):
@@ -140,3 +167,5 @@ class ResetReason(IntEnum):
 
     FIRST_POWER_UP = 1
     POWER = 2
+    LOW_BATTERY = 3
+    COMMANDED = 4

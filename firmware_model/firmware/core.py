@@ -1,31 +1,28 @@
-"""The firmware's state and its one door to memory: what it knows while it runs, how it commits, how it boots."""
+"""The firmware's state and its one door to memory: what it knows while it runs, and how it commits."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from firmware_model.agenda import NEVER, Agenda
 from firmware_model.commands import Alarm, LedgerEntry
-from firmware_model.firmware.codes import (
-    AlarmState,
-    AlarmType,
-    BolusEnd,
-    BolusKind,
-    OpState,
-    ResetReason,
-    RunState,
-    StopReason,
-)
-from firmware_model.firmware.event_log import LogRecord, LogRing, LogType
-from firmware_model.firmware.flow import Flow
-from firmware_model.firmware.ledger import Ledger, empty_ledger
-from firmware_model.firmware.program import Program, first_program
-from firmware_model.firmware.record import BolusRecord, ControlRecord, pack_record, record_bytes, unpack_record
+from firmware_model.firmware.codes import AlarmState, AlarmType, BolusKind, OpState
+from firmware_model.firmware.event_log import LogRecord, LogRing
+from firmware_model.firmware.flow import STANDSTILL, Ahead, Flow
+from firmware_model.firmware.ledger import empty_ledger
+from firmware_model.firmware.program import Program, first_program, peak_day_nl, peak_rate_nl_per_day
+from firmware_model.firmware.record import BolusRecord, ControlRecord
+from firmware_model.firmware.record_layout import packed, snapshot
+from firmware_model.firmware.schedule import FlexWeek, compile_week
 from firmware_model.firmware.security_record import Security
+from firmware_model.firmware.write_behind import WriteBehind
 from firmware_model.memory import Journal, Memory
+from firmware_model.plant import Sensors
 from firmware_model.profile import Profile
-from firmware_model.quantities import HIGHEST_U32, US_PER_SECOND, whole_seconds
+from firmware_model.quantities import US_PER_MINUTE, US_PER_SECOND
+from firmware_model.state import DERIVED, WIRING
 
 ELAPSED_JOURNAL_US = 60 * US_PER_SECOND
 """How often the elapsed time is journalled."""
@@ -33,6 +30,25 @@ HIGHEST_BOOT = 0xFFFF
 """Where the number of boots stays, which is one of 16 bits."""
 NO_EPOCH = 0
 """The log epoch of a pump whose memory is lost: never that of a readable log."""
+
+
+class CompiledProgram(NamedTuple):
+    """A program with what follows from it: its week, the most that it gives in any 24 h, and its fastest flow."""
+
+    program: Program
+    week: FlexWeek
+    peak_day_nl: int
+    peak_rate_nl_per_day: int
+
+
+def compile_program(program: Program, profile: Profile) -> CompiledProgram:
+    """Work out once what is asked of a program often."""
+    return CompiledProgram(
+        program,
+        compile_week(program.schedule),
+        peak_day_nl(program, profile),
+        peak_rate_nl_per_day(program, profile),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,121 +80,227 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class LogDraft:
-    """A record that is to be committed; sequence, epoch, boot and times are filled in then."""
+class RefillInHand:
+    """A refill that a session has begun. In volatile memory only."""
 
-    type: LogType
-    op_id: int
-    detail: Mapping[str, int]
+    refill_id: int
+    session: int
+
+
+@dataclass(slots=True)
+class StallWatch:
+    """What the samples of the rotor have shown. In volatile memory only.
+
+    sampled_us    the last sample, in elapsed time
+    pulses        the pulses that had been given by then
+    bad, good     samples without and with motion, one after the other
+    bolus_steps   steps of the running bolus at the last sample with motion: it has truly given these
+    """
+
+    sampled_us: int = 0
+    pulses: int = 0
+    bad: int = 0
+    good: int = 0
+    bolus_steps: int = 0
 
 
 @dataclass(slots=True)
 class Firmware:
     """One boot's worth of the pump's program.
 
-    now_us        the instant up to which all flow has been settled
-    steps_total   lifetime steps as the firmware counts them
-    bolus_steps   steps of the running bolus so far
-    elapsed_us    the pump's own time; it goes on from where memory knows it to have been
-    stages_begun  how many stages there have been since this boot
+    now_us             the instant up to which all flow has been settled
+    elapsed_offset_us  the pump's own time less `now_us`; it goes on from where memory knows it to have been
+    steps_total        lifetime steps as the firmware counts them: those commanded while no stall was known
+    pulses             pulses since this boot, whether they count or not
+    stalled_pulses     lifetime pulses while a stall was known
+    level_steps        the lifetime step count at which the computed reservoir comes to the next alarm's level
+    counting           False while a known stall lasts: its pulses move nothing
+    hung_since_us      since when the motor's scheduler has been blocked
+    unplanned          something has changed that any instant of the agenda may follow from
+    day_us             when, in elapsed time, the next day of housekeeping begins
+    toned_us           up to when, in elapsed time, tones have sounded
+    repairs_told       how many repairs of the memory the log knows of
     """
 
-    profile: Profile
+    profile: Profile = field(metadata=WIRING, repr=False, compare=False)
     serial_number: int
-    memory: Memory
-    pulse: Callable[[int], None]
+    memory: Memory = field(metadata=WIRING, repr=False, compare=False)
+    sensors: Sensors = field(metadata=WIRING, repr=False, compare=False)
     now_us: int
+    agenda: Agenda = field(default_factory=Agenda)
     flow: Flow = field(init=False)
     record: ControlRecord = field(init=False)
+    elapsed_offset_us: int = 0
     steps_total: int = 0
     bolus_steps: int = 0
-    elapsed_us: int = 0
+    dose_steps: int = 0
+    pulses: int = 0
+    stalled_pulses: int = 0
+    level_steps: int = NEVER
+    counting: bool = True
+    hung_since_us: int | None = None
+    unplanned: bool = False
+    day_us: int = 0
+    toned_us: int = 0
+    repairs_told: int = 0
+    stall: StallWatch = field(default_factory=StallWatch)
     leases: list[Lease] = field(default_factory=list)
     security: Security = field(default_factory=Security)
     stages: list[Stage] = field(default_factory=list)
     stages_begun: int = 0
+    refill: RefillInHand | None = None
+    refills_begun: int = 0
+    compiled: CompiledProgram | None = field(default=None, init=False, metadata=DERIVED, repr=False, compare=False)
+    behind: WriteBehind = field(
+        default_factory=lambda: WriteBehind(0), init=False, metadata=DERIVED, repr=False, compare=False
+    )
+    _log_ring: LogRing | None = field(default=None, init=False, metadata=DERIVED, repr=False, compare=False)
+    is_lowered: bool = field(default=False, init=False, metadata=DERIVED, repr=False, compare=False)
+    lowered_by: tuple[Alarm, ...] | None = field(default=None, init=False, metadata=DERIVED, repr=False, compare=False)
+    fresh_records: list[LogRecord] = field(
+        default_factory=list, init=False, metadata=DERIVED, repr=False, compare=False
+    )
+    fresh_tones: list[Alarm] = field(default_factory=list, init=False, metadata=DERIVED, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self.flow = Flow(self.profile.motor.step_volume_nl)
+        self.join(self.profile, self.memory, self.sensors)
+        memory = self.profile.memory
         self.record = ControlRecord(
-            program=first_program(self.profile), ledger=empty_ledger(self.profile.memory.ledger_entries_per_role)
+            program=first_program(self.profile),
+            ledger=empty_ledger(memory.ledger_entries_per_role),
         )
+
+    def join(self, profile: Profile, memory: Memory, sensors: Sensors) -> None:
+        """Take up the neighbours, and forget what follows from the state and can be worked out again."""
+        self.profile, self.memory, self.sensors = profile, memory, sensors
+        self._log_ring = LogRing(memory, profile.log.pages, profile.log.records_per_page)
+        self.behind = WriteBehind(profile.log.pages * profile.log.records_per_page)
+        self.compiled, self.fresh_records, self.fresh_tones = None, [], []
 
     @property
     def ring(self) -> LogRing:
-        return LogRing(self.memory, self.profile.log.pages, self.profile.log.records_per_page)
+        """The ring of the log, with all in it that was committed."""
+        self.write_out()
+        return self._ring
+
+    @property
+    def _ring(self) -> LogRing:
+        if self._log_ring is None:
+            raise RuntimeError("a firmware without its neighbours")
+        return self._log_ring
+
+    @property
+    def elapsed_us(self) -> int:
+        """The pump's own time."""
+        return self.now_us + self.elapsed_offset_us
+
+    @property
+    def elapsed_s(self) -> int:
+        """The pump's own time in whole seconds."""
+        return (self.now_us + self.elapsed_offset_us) // US_PER_SECOND
 
     @property
     def reservoir_nl(self) -> int:
-        """What the reservoir is computed to hold: what it was said to hold, less the steps commanded since."""
+        """What the reservoir is computed to hold: what it was said to hold, less the steps counted since."""
         used_nl = (self.steps_total - self.record.reservoir_steps) * self.profile.motor.step_volume_nl
         return max(0, self.record.reservoir_nl - used_nl)
 
     @property
+    def rtc_us(self) -> int:
+        """The labelling clock: Unix time in microseconds, of UTC."""
+        return self.record.clock_base_us + self.sensors.clock_reading_us(self.now_us)
+
+    @property
     def rtc_unix_s(self) -> int:
-        """The clock that labels records."""
-        return min(self.profile.clock.start_unix_s + self.now_us // US_PER_SECOND, HIGHEST_U32)
+        """The labelling clock in whole seconds of Unix time, 0 while it is not valid."""
+        return self.rtc_us // US_PER_SECOND if self.record.clock_valid else 0
 
-    def pass_time(self, now: int) -> None:
-        """Settle all flow up to and including `now`: command the steps that fall into it."""
-        passed_us = now - self.now_us
-        base_steps, bolus_steps = self.flow.pass_time(passed_us)
-        self.now_us = now
-        self.elapsed_us += passed_us
-        self.steps_total += base_steps + bolus_steps
-        self.bolus_steps += bolus_steps
-        self.pulse(base_steps + bolus_steps)
+    @property
+    def local_us(self) -> int:
+        """Local time in microseconds, counted as Unix time is: what selects the segment of a schedule."""
+        record = self.record
+        reading_us = self.sensors.clock_reading_us(self.now_us)
+        return record.clock_base_us + reading_us + record.offset_min * US_PER_MINUTE
 
-    def commit(self, *drafts: LogDraft, **changes: Any) -> None:
-        """The one door: log records first, then the control record that makes them and all changes true at once.
+    @property
+    def active(self) -> CompiledProgram:
+        """The active program with what follows from it, worked out once."""
+        compiled = self.compiled
+        if compiled is None or compiled.program is not self.record.program:
+            compiled = self.compiled = compile_program(self.record.program, self.profile)
+        return compiled
 
-        Raises PowerLost when the power goes within; then nothing has changed but, after the last write, everything.
+    def ahead(self, elapsed_us: int) -> Ahead:
+        """What the next `elapsed_us` bring."""
+        return self.flow.ahead(elapsed_us) if self.hung_since_us is None else STANDSTILL
+
+    def pass_time(self, elapsed_us: int, ahead: Ahead) -> None:
+        """Let `elapsed_us` pass, of which `ahead` is what they bring."""
+        self.now_us += elapsed_us
+        pulses, phase, dose_steps, dose_phase, bolus_steps, bolus_phase = ahead
+        if phase < 0:
+            return
+        flow = self.flow
+        flow.base.phase = phase
+        if flow.dose is not None:
+            flow.dose.phase = dose_phase
+            self.dose_steps += dose_steps
+        if flow.bolus is not None:
+            flow.bolus.phase = bolus_phase
+            self.bolus_steps += bolus_steps
+        self.pulses += pulses
+        if self.counting:
+            self.steps_total += pulses
+        else:
+            self.stalled_pulses += pulses
+
+    def commit(self, records: Sequence[LogRecord]) -> None:
+        """The one door: log records first, then the control record, as it is now, that makes them true.
+
+        Raises PowerLost when the power goes within; then this firmware is no more, and memory holds all of it or none.
+        Raises MemoryFailed when memory takes it no more.
         """
-        sequence = self.record.log_next
-        record = replace(self.record, log_next=sequence + len(drafts), **changes)
-        for draft in drafts:
-            self.ring.write(self._stamped(draft, sequence, record))
-            sequence += 1
-        # The commit that takes the records into the log must not land before them.
-        self.memory.barrier()
-        self.memory.commit(self.memory.control, pack_record(record, self.profile.memory.alarm_capacity))
-        self.record = record
+        record, memory = self.record, self.memory
+        record.log_next += len(records)
+        if memory.unwatched:
+            behind = self.behind
+            behind.commits += 1
+            behind.last.append(snapshot(record))
+            behind.records += records
+        else:
+            self.write_out()
+            for log_record in records:
+                self._ring.write(log_record)
+            # The commit that takes the records into the log must not land before them.
+            memory.barrier()
+            memory.commit(memory.control, packed(snapshot(record), self.profile))
+        self.fresh_records += records
 
-    def ended_bolus(self, reason: BolusEnd, min_steps: int, max_steps: int) -> tuple[LogDraft, Ledger, LedgerEntry]:
-        """What the end of the running bolus commits: its log record, and the ledger with its outcome."""
-        bolus = self.running_bolus()
-        step_nl = self.profile.motor.step_volume_nl
-        unfinished = OpState.PARTIAL if max_steps else OpState.REJECTED
-        state = OpState.DONE if reason is BolusEnd.COMPLETE else unfinished
-        draft = LogDraft(
-            LogType.BOLUS_ENDED,
-            bolus.op_id,
-            {
-                "role": bolus.role,
-                "host_id": bolus.host_id,
-                "reason": reason,
-                "bolus_id": bolus.bolus_id,
-                "delivered_min_nl": min_steps * step_nl,
-                "delivered_max_nl": max_steps * step_nl,
-            },
-        )
-        executing = self.record.ledger.of(bolus.role).find(bolus.op_id)
-        if executing is None:
-            raise RuntimeError(f"running bolus {bolus.bolus_id} has no ledger entry for op {bolus.op_id}")
-        entry = replace(executing, state=state, min_nl=min_steps * step_nl, max_nl=max_steps * step_nl)
-        return draft, self.record.ledger.change(entry), entry
+    def write_out(self) -> None:
+        """Give memory what it has not been given yet: to be called before anyone looks at it."""
+        behind = self.behind
+        if behind.commits:
+            for log_record in behind.records:
+                self._ring.write(log_record)
+            self.memory.control.overwrite(behind.commits, [packed(held, self.profile) for held in behind.last])
+            behind.clear()
+
+    def lost_copies(self) -> int:
+        """How many copies of the control record and of the security record have gone bad in memory."""
+        memory = self.memory
+        if self.behind.commits < 2:
+            self.write_out()
+            return memory.check(memory.control) + memory.check(memory.security)
+        # Both copies are to be written anew, so neither can have gone bad.
+        return memory.check(memory.security)
 
     def told(self, entry: LedgerEntry) -> LedgerEntry:
         """A ledger entry as it is told: that of the running bolus with what it has delivered so far."""
         if entry.state is not OpState.EXECUTING:
             return entry
         so_far_nl = self.bolus_steps * self.profile.motor.step_volume_nl
-        return replace(entry, min_nl=so_far_nl, max_nl=so_far_nl)
-
-    def follow_program(self) -> None:
-        """Let the base rate be that of the program, while it runs."""
-        running = self.record.run_state is RunState.RUNNING
-        self.flow.set_base_rate(self.record.program.flow_nl_per_day(self.profile) if running else 0)
+        return entry._replace(min_nl=so_far_nl, max_nl=so_far_nl)
 
     def void_prepared(self) -> None:
         """Whatever a session has prepared or staged is void."""
@@ -187,10 +309,10 @@ class Firmware:
 
     def standing_alarm(self, kind: AlarmType) -> Alarm | None:
         """The instance of an alarm that stands, acknowledged or not."""
-        return next(
-            (alarm for alarm in self.record.alarms if alarm.type == kind and alarm.state is not AlarmState.CLEARED),
-            None,
-        )
+        for alarm in self.record.alarms:
+            if alarm.type is kind and alarm.state is not AlarmState.CLEARED:
+                return alarm
+        return None
 
     def running_bolus(self) -> BolusRecord:
         """The running bolus. Raises RuntimeError when there is none."""
@@ -201,96 +323,10 @@ class Firmware:
     def journal(self) -> Journal:
         """What the memory holds of the counts at this instant."""
         interval = self.profile.motor.journal_interval_steps
-        bolus_steps = self.bolus_steps if self.record.bolus else 0
         return Journal(
             steps_total=self.steps_total // interval * interval,
-            bolus_steps=bolus_steps // interval * interval,
+            bolus_steps=self.bolus_steps // interval * interval,
+            programmed_steps=self.dose_steps // interval * interval,
+            stalled_pulses=self.stalled_pulses // interval * interval,
             elapsed_us=self.elapsed_us // ELAPSED_JOURNAL_US * ELAPSED_JOURNAL_US,
         )
-
-    def format(self) -> None:
-        """First power-up: begin with a full reservoir and the profile's programme, and say so in the log."""
-        self.commit(
-            _boot_draft(ResetReason.FIRST_POWER_UP, lost_slots=0, generation=0),
-            boot=1,
-            reservoir_nl=self.profile.reservoir.initial_volume_nl,
-        )
-        self.follow_program()
-
-    def boot(self) -> None:
-        """Take up after a power cut what memory holds. Counts resume at the upper end of their journal interval.
-
-        A bolus never resumes: before the first step its end is committed, with the least and the most that it can have
-        given.
-        """
-        interval = self.profile.motor.journal_interval_steps
-        known = self.memory.journal
-        self.steps_total = known.steps_total + interval
-        self.elapsed_us = known.elapsed_us + ELAPSED_JOURNAL_US
-        # Should power go again before the bolus's end is committed, the next boot is to know no less than this one.
-        self.bolus_steps = known.bolus_steps
-        image = self.memory.control.read()
-        if image is None:
-            self._fail()
-            return
-        memory = self.profile.memory
-        self.record = unpack_record(image.body, memory.alarm_capacity, memory.ledger_entries_per_role)
-        drafts = [_boot_draft(ResetReason.POWER, image.lost_slots, image.generation)]
-        ledger = self.record.ledger
-        if self.record.bolus is not None:
-            most_steps = min(known.bolus_steps + interval, self.record.bolus.steps)
-            ended, ledger, _ = self.ended_bolus(BolusEnd.RESET, known.bolus_steps, most_steps)
-            drafts.append(ended)
-        self.commit(
-            *drafts,
-            boot=min(self.record.boot + 1, HIGHEST_BOOT),
-            therapy_rev=self.record.therapy_rev + 1,
-            bolus=None,
-            ledger=ledger,
-        )
-        self.bolus_steps = 0
-        self.follow_program()
-
-    def _fail(self) -> None:
-        """No valid record: stay stopped, with an alarm, and write nothing over what may still be read by others."""
-        alarm = Alarm(
-            instance=1,
-            type=AlarmType.MEMORY_FAILURE,
-            critical=True,
-            state=AlarmState.RAISED,
-            elapsed_s=whole_seconds(self.elapsed_us),
-            steps=self.steps_total,
-            rate_nl_per_day=0,
-            reservoir_nl=0,
-            battery_mv=self.profile.cell.voltage_mv,
-            last_op_id=0,
-        )
-        self.record = replace(
-            self.record,
-            epoch=NO_EPOCH,
-            run_state=RunState.FAILED,
-            stop_reason=StopReason.MEMORY_FAILURE,
-            next_alarm=2,
-            alarms=(alarm,),
-        )
-
-    def _stamped(self, draft: LogDraft, sequence: int, record: ControlRecord) -> LogRecord:
-        return LogRecord(
-            sequence=sequence,
-            epoch=record.epoch,
-            boot=record.boot,
-            elapsed_s=whole_seconds(self.elapsed_us),
-            rtc_unix_s=self.rtc_unix_s,
-            type=draft.type,
-            op_id=draft.op_id,
-            detail=draft.detail,
-        )
-
-
-def control_bytes(profile: Profile) -> int:
-    """The length of a control record's body under a profile."""
-    return record_bytes(profile.memory.alarm_capacity, profile.memory.ledger_entries_per_role)
-
-
-def _boot_draft(reason: ResetReason, lost_slots: int, generation: int) -> LogDraft:
-    return LogDraft(LogType.BOOT, 0, {"reset_reason": reason, "memory": lost_slots, "generation": generation})

@@ -10,31 +10,31 @@ from dataclasses import replace
 
 from firmware_model.firmware.codes import AlarmState
 from firmware_model.firmware.core import Firmware
-from firmware_model.firmware.record import ControlRecord, unpack_record
+from firmware_model.firmware.record import ControlRecord
+from firmware_model.firmware.record_layout import unpack_record
 from firmware_model.memory import Memory
 from firmware_model.profile import Profile
 
 
 def running_state(firmware: Firmware) -> tuple[object, ...]:
     """That of a pump that has power."""
-    counts = (firmware.steps_total, firmware.bolus_steps)
-    return firmware.flow, counts, firmware.leases, firmware.stages, _account(firmware.record)
+    counts = (firmware.steps_total, firmware.bolus_steps, firmware.dose_steps)
+    return firmware.flow, counts, firmware.leases, firmware.stages, firmware.refill, _account(firmware.record)
 
 
 def resting_state(profile: Profile, memory: Memory) -> tuple[object, ...]:
     """That of a pump without power: what a boot would find."""
-    counts = (memory.journal.steps_total, memory.journal.bolus_steps)
+    counts = (memory.journal.steps_total, memory.journal.bolus_steps, memory.journal.programmed_steps)
     image = memory.control.read()
     if image is None:
         return (counts,)
-    record = unpack_record(image.body, profile.memory.alarm_capacity, profile.memory.ledger_entries_per_role)
-    return counts, _account(record)
+    return counts, _account(unpack_record(image.body, profile))
 
 
 def _account(record: ControlRecord) -> ControlRecord:
     ledger = record.ledger
     for age, entry in enumerate(ledger.entries()):
-        ledger = ledger.change(replace(entry, log_sequence=age))
+        ledger = ledger.change(entry._replace(log_sequence=age))
     standing = [alarm for alarm in record.alarms if alarm.state is not AlarmState.CLEARED]
-    unseen = tuple(replace(alarm, state=AlarmState.RAISED) for alarm in standing)
-    return replace(record, boot=0, epoch=0, log_next=0, alarms=unseen, ledger=ledger)
+    unseen = tuple(alarm._replace(state=AlarmState.RAISED, silent_until_s=0) for alarm in standing)
+    return replace(record, boot=0, epoch=0, log_next=0, told_steps=0, repairs=0, alarms=unseen, ledger=ledger)

@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 from types import MappingProxyType
 
+from msgspec import Struct
+
 from firmware_model.memory import Memory
+from firmware_model.quantities import HIGHEST_U32
 
 RECORD_BYTES = 48
 DETAIL_BYTES = 20
@@ -36,6 +39,14 @@ class LogType(IntEnum):
     SESSION_TAKEN_OVER = 10
     AUTHENTICATION_FAILED = 11
     KEYS_REPLACED = 12
+    ALARM_CLEARED = 13
+    ALARM_SILENCED = 14
+    DELIVERED = 15
+    STALL_ENDED = 16
+    REFILLED = 17
+    TIME_SET = 18
+    MEMORY_REPAIRED = 19
+    PROGRAM_BEGUN = 20
     CORRUPT = 0xFFFF
 
 
@@ -45,7 +56,7 @@ DETAIL: Mapping[LogType, tuple[tuple[str, str], ...]] = MappingProxyType(
         LogType.BOOT: (("reset_reason", "B"), ("memory", "B"), ("generation", "I")),
         LogType.THERAPY_STARTED: (*_ACTOR, ("rate_nl_per_day", "I")),
         LogType.THERAPY_STOPPED: (*_ACTOR, ("reason", "B"), ("bolus_id", "I"), ("delivered_max_nl", "I")),
-        LogType.BOLUS_STARTED: (*_ACTOR, ("bolus_id", "I"), ("volume_nl", "I"), ("duration_s", "I")),
+        LogType.BOLUS_STARTED: (*_ACTOR, ("bolus_id", "I"), ("volume_nl", "I"), ("duration_s", "I"), ("kind", "B")),
         LogType.BOLUS_ENDED: (
             *_ACTOR,
             ("reason", "B"),
@@ -66,15 +77,23 @@ DETAIL: Mapping[LogType, tuple[tuple[str, str], ...]] = MappingProxyType(
         LogType.SESSION_TAKEN_OVER: (*_ACTOR, ("from_host_id", "I")),
         LogType.AUTHENTICATION_FAILED: (("role", "B"), ("port", "B"), ("wrong_cryptograms", "H"), ("wrong_tags", "I")),
         LogType.KEYS_REPLACED: (("test_keys", "B"),),
+        LogType.ALARM_CLEARED: (*_ACTOR, ("instance", "H"), ("type", "H")),
+        LogType.ALARM_SILENCED: (*_ACTOR, ("instance", "H"), ("type", "H")),
+        LogType.DELIVERED: (("steps", "Q"), ("volume_nl", "I")),
+        LogType.STALL_ENDED: (("instance", "H"), ("pulses", "Q")),
+        LogType.REFILLED: (*_ACTOR, ("computed_nl", "I"), ("measured_nl", "I"), ("volume_nl", "I")),
+        LogType.TIME_SET: (*_ACTOR, ("unix_s", "I"), ("offset_min", "h"), ("rate_nl_per_day", "I")),
+        LogType.MEMORY_REPAIRED: (("repairs", "I"),),
+        LogType.PROGRAM_BEGUN: (*_ACTOR, ("crc32", "I")),
         LogType.CORRUPT: (),
     }
 )
 """The fields of each type of record, with their struct codes."""
 _DETAIL_STRUCT = {kind: struct.Struct("<" + "".join(code for _, code in layout)) for kind, layout in DETAIL.items()}
+_DETAIL_NAMES = {kind: tuple(name for name, _ in layout) for kind, layout in DETAIL.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class LogRecord:
+class LogRecord(Struct, frozen=True):
     """One record. `detail` has the fields that `DETAIL` names for its type."""
 
     sequence: int
@@ -89,14 +108,14 @@ class LogRecord:
 
 def encode_record(record: LogRecord) -> bytes:
     """The 48 bytes of a record in memory."""
-    layout = _DETAIL_STRUCT[record.type]
-    detail = layout.pack(*(record.detail[name] for name, _ in DETAIL[record.type]))
+    values = record.detail
+    detail = _DETAIL_STRUCT[record.type].pack(*[values[name] for name in _DETAIL_NAMES[record.type]])
     body = _RECORD.pack(
         record.sequence,
         record.epoch,
         record.boot,
-        record.elapsed_s,
-        record.rtc_unix_s,
+        min(record.elapsed_s, HIGHEST_U32),
+        min(record.rtc_unix_s, HIGHEST_U32),
         record.type,
         0,
         len(detail),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from firmware_model.quantities import US_PER_DAY, ceil_div
+from firmware_model.quantities import US_PER_DAY, ceil_div, first_instant
 
 
 @dataclass(slots=True)
@@ -28,54 +28,57 @@ class Channel:
         """Microseconds until so many more steps (at least one) have been made; None when it stands still."""
         return ceil_div(steps * self.threshold - self.phase, self.gain) if self.gain else None
 
-    def us_of_next_step(self, after_us: int) -> int | None:
-        """Microseconds from now until the first step that is made later than `after_us`; None when it stands still."""
-        return self.us_until(self.steps_in(after_us) + 1)
+
+Ahead = tuple[int, int, int, int, int, int]
+"""Steps of all channels, the phase of the base; steps and phase of the dose, and of the bolus."""
+STANDSTILL: Ahead = (0, -1, 0, 0, 0, 0)
+"""What time brings while the scheduler is blocked: no step, and every phase stays."""
 
 
 @dataclass(slots=True)
 class Flow:
-    """All flow of a pump: the base rate, and at most one bolus on top of it. Both stand still while stopped."""
+    """All flow of a pump: the base rate, a dose that the program gives, and a bolus that somebody has asked for."""
 
     step_volume_nl: int
     base: Channel = field(init=False)
+    dose: Channel | None = None
     bolus: Channel | None = None
 
     def __post_init__(self) -> None:
         self.base = Channel(threshold=self.step_volume_nl * US_PER_DAY)
 
-    def set_base_rate(self, rate_nl_per_day: int) -> None:
-        """Change the base rate; the fraction of a step that the rotor is on its way stays."""
-        self.base.gain = rate_nl_per_day
+    def steps_in(self, elapsed_us: int) -> int:
+        """Steps of all channels within the next `elapsed_us`, its end included."""
+        steps = self.base.steps_in(elapsed_us)
+        if self.dose is not None:
+            steps += self.dose.steps_in(elapsed_us)
+        if self.bolus is not None:
+            steps += self.bolus.steps_in(elapsed_us)
+        return steps
 
-    def begin_bolus(self, steps: int, duration_us: int) -> None:
-        """Spread so many steps evenly over a duration: the k-th falls at ceil(k x duration / steps)."""
-        self.bolus = Channel(threshold=duration_us, gain=steps)
-
-    def end_bolus(self) -> None:
-        """Take the bolus away."""
-        self.bolus = None
-
-    def pass_time(self, elapsed_us: int) -> tuple[int, int]:
-        """Let time pass; returns the steps made by the base rate and by the bolus."""
-        bolus_steps = self.bolus.pass_time(elapsed_us) if self.bolus else 0
-        return self.base.pass_time(elapsed_us), bolus_steps
+    def ahead(self, elapsed_us: int) -> Ahead:
+        """What the next `elapsed_us` bring, its end included. Nothing moves."""
+        base, dose, bolus = self.base, self.dose, self.bolus
+        steps, phase = divmod(base.phase + base.gain * elapsed_us, base.threshold)
+        dose_steps = dose_phase = bolus_steps = bolus_phase = 0
+        if dose is not None:
+            dose_steps, dose_phase = divmod(dose.phase + dose.gain * elapsed_us, dose.threshold)
+            steps += dose_steps
+        if bolus is not None:
+            bolus_steps, bolus_phase = divmod(bolus.phase + bolus.gain * elapsed_us, bolus.threshold)
+            steps += bolus_steps
+        return steps, phase, dose_steps, dose_phase, bolus_steps, bolus_phase
 
     def us_until(self, steps: int) -> int | None:
-        """Microseconds until base and bolus together have made so many more steps; None when nothing flows.
+        """Microseconds until all channels together have made so many more steps; None when nothing flows.
 
-        Exact as long as the bolus lasts; its end is an event of its own, at which the question is asked again.
+        Exact as long as dose and bolus last; their ends are instants of their own, at which the question is asked anew.
         """
         if steps <= 0:
             return 0
-        base, bolus = self.base, self.bolus
-        if bolus is None:
-            return base.us_until(steps)
-        # Without rounding down, base and bolus together would be there at this instant; they cannot be there before.
-        missing = steps * base.threshold * bolus.threshold - base.phase * bolus.threshold - bolus.phase * base.threshold
-        wait_us = max(0, ceil_div(missing, base.gain * bolus.threshold + bolus.gain * base.threshold))
-        # Rounding has taken less than a step from each, so a few steps further they are.
-        while base.steps_in(wait_us) + bolus.steps_in(wait_us) < steps:
-            next_steps = (base.us_of_next_step(wait_us), bolus.us_of_next_step(wait_us))
-            wait_us = min(us for us in next_steps if us is not None)
-        return wait_us
+        channels = [channel for channel in (self.base, self.dose, self.bolus) if channel is not None and channel.gain]
+        if not channels:
+            return None
+        # The one that is there first by itself: together they are not later.
+        latest = min(ceil_div(steps * channel.threshold - channel.phase, channel.gain) for channel in channels)
+        return first_instant(latest, lambda elapsed_us: self.steps_in(elapsed_us) >= steps)

@@ -6,24 +6,36 @@ of access along (`Origin.gate`), and the firmware asks it at the place that the 
 
 from __future__ import annotations
 
-from firmware_model.commands import Origin, Reason, Refusal
-from firmware_model.firmware.codes import AlarmType, Mode, PumpState, RunState
+from firmware_model.commands import Alarm, Origin, Reason, Refusal
+from firmware_model.firmware.codes import AlarmState, Mode, PumpState, RunState
 from firmware_model.firmware.core import Firmware
 
 
 def pump_state(firmware: Firmware) -> PumpState:
     """The last of the states that apply."""
     record = firmware.record
-    stopped = record.run_state is RunState.STOPPED
-    applies = {
-        PumpState.RUNNING: True,
-        PumpState.BOLUS: record.bolus is not None,
-        PumpState.STOPPED: stopped,
-        PumpState.IDLE: stopped and record.program.mode is Mode.STOPPED,
-        PumpState.EMPTY: stopped and firmware.standing_alarm(AlarmType.EMPTY_RESERVOIR) is not None,
-        PumpState.FAILED: record.run_state is RunState.FAILED,
-    }
-    return max(state for state in PumpState if applies[state])
+    if record.run_state is RunState.RUNNING:
+        return PumpState.RUNNING if record.bolus is None else PumpState.BOLUS
+    if record.run_state is RunState.FAILED:
+        return PumpState.FAILED
+    if holding_alarm(firmware) is not None:
+        return PumpState.HELD
+    return PumpState.IDLE if has_nothing_to_run(firmware) else PumpState.STOPPED
+
+
+def has_nothing_to_run(firmware: Firmware) -> bool:
+    """Whether the program gives nothing: it says so, or its one bolus has begun already."""
+    record = firmware.record
+    return record.program.mode is Mode.STOPPED or (record.program.mode is Mode.SINGLE_BOLUS and record.dose_spent)
+
+
+def holding_alarm(firmware: Firmware) -> Alarm | None:
+    """The alarm that stands and forbids all flow."""
+    rows = firmware.profile.alarm
+    for alarm in firmware.record.alarms:
+        if alarm.state is not AlarmState.CLEARED and rows[alarm.type].flow == "stop":
+            return alarm
+    return None
 
 
 def gate_refusal(firmware: Firmware, origin: Origin) -> Refusal | None:
@@ -31,9 +43,10 @@ def gate_refusal(firmware: Firmware, origin: Origin) -> Refusal | None:
     reason = origin.gate.get(pump_state(firmware), Reason.CONDITIONS)
     if reason is None:
         return None
-    bolus, empty = firmware.record.bolus, firmware.standing_alarm(AlarmType.EMPTY_RESERVOIR)
+    bolus = firmware.record.bolus
     if reason is Reason.BOLUS_RUNNING and bolus is not None:
         return Refusal(reason, detail=bolus.bolus_id)
-    if reason is Reason.ALARM_BLOCKS and empty is not None:
-        return Refusal(reason, element=empty.type, detail=empty.instance)
+    alarm = holding_alarm(firmware) if reason is Reason.ALARM_BLOCKS else None
+    if alarm is not None:
+        return Refusal(reason, element=alarm.type, detail=alarm.instance)
     return Refusal(reason)

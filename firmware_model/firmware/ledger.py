@@ -8,44 +8,54 @@ pushed out.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
+from firmware_model.agenda import NEVER
 from firmware_model.commands import LedgerEntry, OpWindow, Reason, Refusal
 from firmware_model.firmware.codes import THERAPY_ROLES, OpKind, OpState, Role
 
-_ROLE_HEAD = struct.Struct("<II")
 _ENTRY = struct.Struct("<II8sBB2xIII")
+ENTRY_BYTES = _ENTRY.size
+_PLACE_OF_ROLE = {role: place for place, role in enumerate(THERAPY_ROLES)}
 
 
-@dataclass(frozen=True, slots=True)
-class RoleLedger:
-    """One role's part of the ledger."""
+class RoleLedger(NamedTuple):
+    """One role's part of the ledger; `role_ledger` makes one.
+
+    ids   the op id in each place, 0 in a free one
+    ages  who is pushed out first, the least: 0 of a free place, the log sequence of a finished entry
+    """
 
     role: Role
     places: tuple[LedgerEntry | None, ...]
-    op_high: int = 0
-    evicted_high: int = 0
+    op_high: int
+    evicted_high: int
+    ids: tuple[int, ...]
+    ages: tuple[int, ...]
 
     def find(self, op_id: int) -> LedgerEntry | None:
         """The entry under an op id, if it is still there."""
-        return next((entry for entry in self.places if entry is not None and entry.op_id == op_id), None)
+        return self.places[self.ids.index(op_id)] if op_id and op_id in self.ids else None
 
     def enter(self, entry: LedgerEntry) -> RoleLedger:
         """The ledger with a new entry."""
-        place = self._place_for_new()
-        pushed_out = self.places[place]
-        return replace(
-            self,
-            places=(*self.places[:place], entry, *self.places[place + 1 :]),
-            op_high=max(self.op_high, entry.op_id),
-            evicted_high=max(self.evicted_high, pushed_out.op_id) if pushed_out else self.evicted_high,
+        place = self.ages.index(min(self.ages))
+        op_id, pushed_out_id = entry.op_id, self.ids[place]
+        return RoleLedger(
+            self.role,
+            (*self.places[:place], entry, *self.places[place + 1 :]),
+            op_id if op_id > self.op_high else self.op_high,
+            pushed_out_id if pushed_out_id > self.evicted_high else self.evicted_high,
+            (*self.ids[:place], op_id, *self.ids[place + 1 :]),
+            (*self.ages[:place], _age(entry), *self.ages[place + 1 :]),
         )
 
     def change(self, entry: LedgerEntry) -> RoleLedger:
-        """The ledger with another outcome for an entry that is there."""
-        return replace(
-            self, places=tuple(entry if old is not None and old.op_id == entry.op_id else old for old in self.places)
-        )
+        """The ledger with another outcome for an entry that is there. Raises ValueError when it is not."""
+        place = self.ids.index(entry.op_id)
+        places = (*self.places[:place], entry, *self.places[place + 1 :])
+        ages = (*self.ages[:place], _age(entry), *self.ages[place + 1 :])
+        return RoleLedger(self.role, places, self.op_high, self.evicted_high, self.ids, ages)
 
     def absent_state(self, op_id: int) -> OpState:
         """What can be said of an op id that has no entry."""
@@ -53,36 +63,38 @@ class RoleLedger:
             return OpState.NOT_SEEN
         return OpState.NEVER_TAKEN if op_id > self.evicted_high else OpState.UNKNOWN_EVICTED
 
-    def _place_for_new(self) -> int:
-        finished: list[tuple[int, int]] = []
-        for place, entry in enumerate(self.places):
-            if entry is None:
-                return place
-            if entry.state is not OpState.EXECUTING:
-                finished.append((entry.log_sequence, place))
-        return min(finished)[1]
+
+def role_ledger(
+    role: Role, places: tuple[LedgerEntry | None, ...], op_high: int = 0, evicted_high: int = 0
+) -> RoleLedger:
+    """A role's part of the ledger, with these entries in its places."""
+    ids = tuple(entry.op_id if entry else 0 for entry in places)
+    return RoleLedger(role, places, op_high, evicted_high, ids, tuple(_age(entry) for entry in places))
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
+def _age(entry: LedgerEntry | None) -> int:
+    """Where a place stands in the order of being pushed out; an executing entry never is."""
+    if entry is None:
+        return 0
+    return NEVER if entry.state is OpState.EXECUTING else entry.log_sequence
+
+
+class Ledger(NamedTuple):
     """All roles' ledgers, in the order of `THERAPY_ROLES`."""
 
     roles: tuple[RoleLedger, ...]
 
     def of(self, role: Role) -> RoleLedger:
         """One role's ledger. Raises KeyError for a role that has none."""
-        for ledger in self.roles:
-            if ledger.role is role:
-                return ledger
-        raise KeyError(role)
+        return self.roles[_PLACE_OF_ROLE[role]]
 
     def enter(self, entry: LedgerEntry) -> Ledger:
         """The ledger with a new entry for its role."""
-        return self._with(self.of(entry.role).enter(entry))
+        return self._with(self.roles[_PLACE_OF_ROLE[entry.role]].enter(entry))
 
     def change(self, entry: LedgerEntry) -> Ledger:
         """The ledger with another outcome for an entry of its role."""
-        return self._with(self.of(entry.role).change(entry))
+        return self._with(self.roles[_PLACE_OF_ROLE[entry.role]].change(entry))
 
     def entries(self) -> tuple[LedgerEntry, ...]:
         """All entries of all roles, oldest first."""
@@ -100,12 +112,13 @@ class Ledger:
         return entries[-1] if entries else None
 
     def _with(self, changed: RoleLedger) -> Ledger:
-        return Ledger(tuple(changed if ledger.role is changed.role else ledger for ledger in self.roles))
+        place = _PLACE_OF_ROLE[changed.role]
+        return Ledger((*self.roles[:place], changed, *self.roles[place + 1 :]))
 
 
 def empty_ledger(entries_per_role: int) -> Ledger:
     """A ledger without entries."""
-    return Ledger(tuple(RoleLedger(role, (None,) * entries_per_role) for role in THERAPY_ROLES))
+    return Ledger(tuple(role_ledger(role, (None,) * entries_per_role) for role in THERAPY_ROLES))
 
 
 def check_op_id(ledger: RoleLedger, op_id: int) -> Refusal | None:
@@ -118,37 +131,8 @@ def check_op_id(ledger: RoleLedger, op_id: int) -> Refusal | None:
     return None
 
 
-def ledger_bytes(entries_per_role: int) -> int:
-    """The length of a packed ledger."""
-    return len(THERAPY_ROLES) * (_ROLE_HEAD.size + entries_per_role * _ENTRY.size)
-
-
-def pack_ledger(ledger: Ledger) -> bytes:
-    """The ledger's bytes in memory."""
-    parts: list[bytes] = []
-    for part in ledger.roles:
-        parts.append(_ROLE_HEAD.pack(part.op_high, part.evicted_high))
-        parts += [_pack_entry(entry) for entry in part.places]
-    return b"".join(parts)
-
-
-def unpack_ledger(stored: bytes, offset: int, entries_per_role: int) -> Ledger:
-    """The ledger that `pack_ledger` wrote at an offset."""
-    roles: list[RoleLedger] = []
-    for role in THERAPY_ROLES:
-        op_high, evicted_high = _ROLE_HEAD.unpack_from(stored, offset)
-        offset += _ROLE_HEAD.size
-        places: list[LedgerEntry | None] = []
-        for _ in range(entries_per_role):
-            places.append(_unpack_entry(stored, offset, role))
-            offset += _ENTRY.size
-        roles.append(RoleLedger(role, tuple(places), op_high, evicted_high))
-    return Ledger(tuple(roles))
-
-
-def _pack_entry(entry: LedgerEntry | None) -> bytes:
-    if entry is None:
-        return b"\0" * _ENTRY.size
+def pack_entry(entry: LedgerEntry) -> bytes:
+    """An entry's bytes in memory."""
     return _ENTRY.pack(
         entry.op_id,
         entry.host_id,
@@ -161,8 +145,9 @@ def _pack_entry(entry: LedgerEntry | None) -> bytes:
     )
 
 
-def _unpack_entry(stored: bytes, offset: int, role: Role) -> LedgerEntry | None:
-    op_id, host_id, fingerprint, kind, state, min_nl, max_nl, log_sequence = _ENTRY.unpack_from(stored, offset)
+def unpack_entry(stored: bytes, role: Role) -> LedgerEntry | None:
+    """The entry that `pack_entry` wrote, None where none stands."""
+    op_id, host_id, fingerprint, kind, state, min_nl, max_nl, log_sequence = _ENTRY.unpack_from(stored)
     if op_id == 0:
         return None
     return LedgerEntry(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from firmware_model.commands import (
+    BatteryAnswer,
+    CountersAnswer,
     IdentityAnswer,
     LimitsAnswer,
     ListOps,
@@ -11,19 +13,28 @@ from firmware_model.commands import (
     OpAnswer,
     OpsAnswer,
     QueryOp,
+    ReadBattery,
+    ReadCounters,
     ReadIdentity,
     ReadLimits,
     ReadLog,
     ReadLogRange,
+    ReadReservoir,
     ReadStatus,
     ReadTime,
     Reason,
     Refusal,
+    ReservoirAnswer,
     StatusAnswer,
     TimeAnswer,
 )
+from firmware_model.firmware.alarm_causes import end_of_service_us
+from firmware_model.firmware.base_rate import programmed_rate
 from firmware_model.firmware.codes import THERAPY_ROLES, AlarmState, OpState, Role, RunState
 from firmware_model.firmware.core import Firmware
+from firmware_model.firmware.dates import refill_dates
+from firmware_model.plant.cell import Load
+from firmware_model.quantities import whole_seconds
 
 
 def status(firmware: Firmware, _command: ReadStatus) -> StatusAnswer:
@@ -40,7 +51,7 @@ def status(firmware: Firmware, _command: ReadStatus) -> StatusAnswer:
         therapy_rev=record.therapy_rev,
         elapsed_us=firmware.elapsed_us,
         base_rate_nl_per_day=firmware.flow.base.gain,
-        programmed_rate_nl_per_day=record.program.flow_nl_per_day(firmware.profile),
+        programmed_rate_nl_per_day=programmed_rate(firmware),
         reservoir_nl=firmware.reservoir_nl,
         bolus_id=bolus.bolus_id if bolus else 0,
         bolus_volume_nl=bolus.steps * step_nl if bolus else 0,
@@ -68,7 +79,7 @@ def time(firmware: Firmware, _command: ReadTime) -> TimeAnswer:
     return TimeAnswer(
         elapsed_us=firmware.elapsed_us,
         rtc_unix_s=firmware.rtc_unix_s,
-        offset_min=firmware.profile.clock.offset_min,
+        offset_min=firmware.record.offset_min,
     )
 
 
@@ -121,3 +132,40 @@ def read_log(firmware: Firmware, command: ReadLog) -> LogRecords | Refusal:
     after = min(record.log_next, command.from_sequence + command.maximum)
     records = tuple(ring.read(sequence) for sequence in range(command.from_sequence, after))
     return LogRecords(command.from_sequence + len(records), records)
+
+
+def battery(firmware: Firmware, _command: ReadBattery) -> BatteryAnswer:
+    """The cell as it is measured now."""
+    return BatteryAnswer(
+        idle_mv=firmware.sensors.cell_mv(Load.IDLE),
+        loaded_mv=firmware.sensors.cell_mv(Load.MOTOR),
+        temperature_cc=firmware.sensors.temperature_cc(),
+        replacement_since_s=firmware.record.replacement_since_s or None,
+        end_of_service_s=whole_seconds(end_of_service_us(firmware)),
+    )
+
+
+def reservoir(firmware: Firmware, _command: ReadReservoir) -> ReservoirAnswer:
+    """The reservoir as it is computed, the last refill, and when the next one is due."""
+    record = firmware.record
+    return ReservoirAnswer(
+        volume_nl=firmware.reservoir_nl,
+        capacity_nl=firmware.profile.reservoir.capacity_nl,
+        refilled_s=record.refilled_s or None,
+        filled_nl=record.filled_nl,
+        discrepancy_nl=record.discrepancy_nl,
+        dates=refill_dates(firmware, firmware.active),
+    )
+
+
+def counters(firmware: Firmware, _command: ReadCounters) -> CountersAnswer:
+    """Lifetime counts."""
+    record, step_nl = firmware.record, firmware.flow.step_volume_nl
+    return CountersAnswer(
+        steps=firmware.steps_total,
+        delivered_nl=firmware.steps_total * step_nl,
+        dead_volume_nl=record.dead_volume_steps * step_nl,
+        stalled_pulses=firmware.stalled_pulses,
+        boots=record.boot,
+        repairs=record.repairs,
+    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
+from firmware_model.agenda import NEVER
 from firmware_model.commands import (
     AttemptConfirmed,
     AttemptCounted,
@@ -17,8 +19,9 @@ from firmware_model.commands import (
     Refusal,
     SessionNumber,
 )
+from firmware_model.firmware.change import Change
 from firmware_model.firmware.codes import RunState
-from firmware_model.firmware.core import Firmware, LogDraft
+from firmware_model.firmware.core import Firmware
 from firmware_model.firmware.event_log import LogType
 from firmware_model.firmware.security_record import (
     HIGHEST_COUNTER,
@@ -109,7 +112,7 @@ def confirm_attempt(firmware: Firmware, command: ConfirmAttempt) -> AttemptConfi
     firmware.security.delayed_until_us[place] = firmware.now_us
     if command.from_host_id is not None:
         detail = {"role": command.role, "host_id": command.host_id, "from_host_id": command.from_host_id}
-        _log(firmware, LogDraft(LogType.SESSION_TAKEN_OVER, 0, detail))
+        _log(firmware, LogType.SESSION_TAKEN_OVER, detail)
     return AttemptConfirmed(max(0, failures - 1))
 
 
@@ -129,10 +132,10 @@ def note_failure(firmware: Firmware, command: NoteFailure) -> Noted:
     return Noted()
 
 
-def failures_due(firmware: Firmware) -> int | None:
+def failures_due(firmware: Firmware) -> int:
     """When failures that were gathered are to be logged."""
     wrong = firmware.security.wrong
-    return wrong.quiet_until_us if wrong.cryptograms or wrong.tags else None
+    return max(firmware.now_us, wrong.quiet_until_us) if wrong.cryptograms or wrong.tags else NEVER
 
 
 def log_failures(firmware: Firmware) -> None:
@@ -144,13 +147,13 @@ def log_failures(firmware: Firmware) -> None:
         "wrong_cryptograms": min(wrong.cryptograms, _HIGHEST_U16),
         "wrong_tags": min(wrong.tags, HIGHEST_U32),
     }
-    _log(firmware, LogDraft(LogType.AUTHENTICATION_FAILED, 0, detail))
+    _log(firmware, LogType.AUTHENTICATION_FAILED, detail)
     firmware.security.wrong = WrongAuthentications(quiet_until_us=firmware.now_us + QUIET_US)
 
 
 def note_keys_replaced(firmware: Firmware, command: NoteKeysReplaced) -> Noted:
     """Log that the pump has other keys."""
-    _log(firmware, LogDraft(LogType.KEYS_REPLACED, 0, {"test_keys": int(command.test_keys)}))
+    _log(firmware, LogType.KEYS_REPLACED, {"test_keys": int(command.test_keys)})
     return Noted()
 
 
@@ -179,7 +182,9 @@ def _commit(firmware: Firmware, record: SecurityRecord) -> None:
     firmware.security.record = record
 
 
-def _log(firmware: Firmware, draft: LogDraft) -> None:
+def _log(firmware: Firmware, what: LogType, detail: Mapping[str, int]) -> None:
     """Commit a log record of its own. A pump that has lost its control record has no log."""
     if firmware.record.run_state is not RunState.FAILED:
-        firmware.commit(draft)
+        change = Change(firmware)
+        change.log(what, **detail)
+        change.commit()

@@ -22,8 +22,14 @@ from firmware_model.commands import (
     ValidateProgram,
     WriteProgram,
 )
+from firmware_model.firmware.alarms import add_alarm, clear_gone
+from firmware_model.firmware.base_rate import follow
+from firmware_model.firmware.change import Change
 from firmware_model.firmware.codes import (
     THERAPY_ROLES,
+    AlarmType,
+    Block,
+    BolusEnd,
     Mode,
     OpKind,
     OpState,
@@ -31,9 +37,10 @@ from firmware_model.firmware.codes import (
     RunState,
     StopReason,
 )
-from firmware_model.firmware.core import Firmware, LogDraft, Stage
+from firmware_model.firmware.core import Firmware, Stage, compile_program
+from firmware_model.firmware.dates import allotted_peak_nl, boluses_per_day, mean_nl_per_day, refill_dates
+from firmware_model.firmware.dose import start_flow, take_up
 from firmware_model.firmware.event_log import LogType
-from firmware_model.firmware.flow import Channel
 from firmware_model.firmware.gate import gate_refusal
 from firmware_model.firmware.program import (
     BLOCK_BYTES,
@@ -45,13 +52,15 @@ from firmware_model.firmware.program import (
     quantised,
     unpack_program,
 )
-from firmware_model.firmware.therapy import admit, new_entry, outcome_of
-from firmware_model.quantities import HIGHEST_U32, US_PER_SECOND, ceil_div
+from firmware_model.firmware.therapy import admit, mixture_fits, new_entry, outcome_of
+from firmware_model.quantities import HIGHEST_U32
 
 MOST_STAGES = 4
 """Stages held at once, of different sessions; the oldest gives way."""
 STAGES_A_BOOT = 0xFFFF
 """Stages of one boot that have numbers of their own; then the numbers begin anew."""
+_ENDED_BY_A_PROGRAM = frozenset({StopReason.NONE, StopReason.PROGRAMMED, StopReason.PROGRAM_INCOMPLETE})
+"""Why a pump may stand still without needing a START once it has another program."""
 _NOTHING_STAGED = Refusal(Reason.NOTHING_STAGED, "stage_id")
 
 
@@ -62,6 +71,10 @@ def begin(firmware: Firmware, command: BeginProgram) -> StageBegun | Refusal:
     refusal = gate_refusal(firmware, command.origin)
     if refusal is not None:
         return refusal
+    if firmware.profile.therapy.stops_while_programming and firmware.record.run_state is RunState.RUNNING:
+        refusal = _stand_still(firmware, command)
+        if refusal is not None:
+            return refusal
     number = firmware.stages_begun % STAGES_A_BOOT + 1
     stage = Stage(
         stage_id=firmware.record.boot << 16 | number,
@@ -112,17 +125,23 @@ def validate(firmware: Firmware, command: ValidateProgram) -> ProgramValidated |
         return refusal
     program = quantised(asked, firmware.profile)
     _keep(firmware, replace(stage, validated=program, validated_rev=firmware.record.therapy_rev))
-    rate = program.flow_nl_per_day(firmware.profile)
-    low_in_s = _low_reservoir_in_s(firmware, program)
+    compiled = compile_program(program, firmware.profile)
+    mean_nl = mean_nl_per_day(compiled, firmware.profile)
+    dates = refill_dates(firmware, compiled)
     return ProgramValidated(
         crc32=program.crc32(),
         image_size=IMAGE_BYTES,
         mode=program.mode,
-        rate_nl_per_day=rate,
-        steps_per_day=rate // firmware.profile.motor.step_volume_nl,
-        low_reservoir_in_s=low_in_s,
-        low_reservoir_unix_s=None if low_in_s is None else min(firmware.rtc_unix_s + low_in_s, HIGHEST_U32),
+        rate_nl_per_day=mean_nl,
+        steps_per_day=mean_nl // firmware.profile.motor.step_volume_nl,
+        low_reservoir_in_s=dates.low_in_s,
+        low_reservoir_unix_s=_unix_s(firmware, dates.low_in_s),
         warnings=_warnings(firmware, asked, program),
+        window_peak_nl=min(HIGHEST_U32, compiled.peak_day_nl + allotted_peak_nl(program)),
+        boluses_per_day_max=boluses_per_day(program),
+        refill_in_s=dates.refill_in_s,
+        refill_unix_s=_unix_s(firmware, dates.refill_in_s),
+        stability_in_s=dates.stability_in_s,
     )
 
 
@@ -152,27 +171,47 @@ def commit(firmware: Firmware, command: CommitProgram) -> OpOutcome | Refusal:
     refusal = check_limits(program, firmware.profile)
     if refusal is not None:
         return refusal
+    if not mixture_fits(program, record.mixture):
+        return Refusal(Reason.CONCENTRATION_MISMATCH, element=Block.DRUGS)
     entry = new_entry(firmware, command, OpKind.PROGRAM, OpState.DONE)
-    run_state, stop_reason = _run_state_under(firmware, program)
-    detail = {
-        "role": command.origin.role,
-        "host_id": command.origin.host_id,
-        "crc32": program.crc32(),
-        "mode": program.mode,
-        "rate_nl_per_day": program.flow_nl_per_day(firmware.profile),
-    }
     firmware.stages.remove(stage)
     # What was prepared was checked against the limits of the program before.
     firmware.leases.clear()
-    firmware.commit(
-        LogDraft(LogType.PROGRAM_CHANGED, command.op_id, detail),
+    bridge_nl_per_day = record.bridge_nl_per_day
+    if program.drugs != record.program.drugs and record.program.drugs:
+        bridge_nl_per_day = mean_nl_per_day(firmware.active, firmware.profile)
+    change = Change(firmware)
+    change.log(
+        LogType.PROGRAM_CHANGED,
+        command.op_id,
+        role=command.origin.role,
+        host_id=command.origin.host_id,
+        crc32=program.crc32(),
+        mode=program.mode,
+        rate_nl_per_day=mean_nl_per_day(compile_program(program, firmware.profile), firmware.profile),
+    )
+    # The dose ends with its program; it is no end of therapy, which goes on under the new one.
+    change.set(dose_spent=False)
+    change.end_dose(BolusEnd.STOPPED)
+    run_state, stop_reason = _run_state_under(firmware, program)
+    stopped_since_s = record.stopped_since_s if record.run_state is RunState.STOPPED else firmware.elapsed_s
+    change.set(
         program=program,
         run_state=run_state,
         stop_reason=stop_reason,
-        therapy_rev=record.therapy_rev + 1,
+        stopped_since_s=0 if run_state is RunState.RUNNING else stopped_since_s,
+        programming=False,
+        bridge_nl_per_day=bridge_nl_per_day,
+        lockout_until_s=max(record.lockout_until_s, firmware.elapsed_s + program.patient.lockout_s),
         ledger=record.ledger.enter(entry),
     )
-    firmware.follow_program()
+    change.raise_revision()
+    if run_state is RunState.RUNNING:
+        take_up(change)
+    change.commit()
+    start_flow(firmware)
+    follow(firmware)
+    clear_gone(firmware)
     return outcome_of(entry)
 
 
@@ -182,6 +221,7 @@ def abort(firmware: Firmware, command: AbortProgram) -> ProgramAborted | Refusal
     if isinstance(stage, Refusal):
         return stage
     firmware.stages.remove(stage)
+    _note_incomplete(firmware)
     return ProgramAborted()
 
 
@@ -199,6 +239,32 @@ def read_program(firmware: Firmware, command: ReadProgram) -> ProgramPart | Refu
 def end_session(firmware: Firmware, session: int) -> None:
     """A session's stage dies with it."""
     firmware.stages = [stage for stage in firmware.stages if stage.session != session]
+    _note_incomplete(firmware)
+
+
+def _stand_still(firmware: Firmware, command: BeginProgram) -> Refusal | None:
+    """The pump stands still until the program is complete, in profiles that do so."""
+    bolus = firmware.record.bolus
+    if bolus is not None:
+        return Refusal(Reason.BOLUS_RUNNING, detail=bolus.bolus_id)
+    origin = command.origin
+    change = Change(firmware)
+    crc32 = firmware.record.program.crc32()
+    change.log(LogType.PROGRAM_BEGUN, role=origin.role, host_id=origin.host_id, crc32=crc32)
+    change.halt(StopReason.PROGRAM_INCOMPLETE, role=origin.role, host_id=origin.host_id)
+    change.end_dose(BolusEnd.STOPPED)
+    change.set(programming=True)
+    change.commit()
+    return None
+
+
+def _note_incomplete(firmware: Firmware) -> None:
+    """A program was begun, the pump stands still for it, and nobody holds it any more: never silently stopped."""
+    if firmware.record.programming and not firmware.stages:
+        change = Change(firmware)
+        change.set(programming=False)
+        add_alarm(change, AlarmType.PROGRAM_INCOMPLETE)
+        change.commit()
 
 
 def _asked(firmware: Firmware, command: WriteProgram | ValidateProgram | ReadStage | AbortProgram) -> Stage | Refusal:
@@ -220,33 +286,38 @@ def _keep(firmware: Firmware, changed: Stage) -> None:
 def _run_state_under(firmware: Firmware, program: Program) -> tuple[RunState, StopReason]:
     """Whether the pump will run once a program is the active one: no program ends a stop that it did not make."""
     record = firmware.record
-    if record.stop_reason not in (StopReason.NONE, StopReason.PROGRAMMED):
+    if record.stop_reason not in _ENDED_BY_A_PROGRAM:
         return RunState.STOPPED, record.stop_reason
     if program.mode is Mode.STOPPED:
         return RunState.STOPPED, StopReason.PROGRAMMED
     return RunState.RUNNING, StopReason.NONE
 
 
-def _low_reservoir_in_s(firmware: Firmware, program: Program) -> int | None:
-    """Whole seconds until the computed reservoir comes down to the program's level at its base rate; None for never."""
-    step_nl = firmware.profile.motor.step_volume_nl
-    steps = ceil_div(firmware.reservoir_nl - program.low_reservoir_nl, step_nl)
-    if steps <= 0:
-        return 0
-    base = firmware.flow.base
-    wait_us = Channel(base.threshold, program.flow_nl_per_day(firmware.profile), base.phase).us_until(steps)
-    return None if wait_us is None else min(ceil_div(wait_us, US_PER_SECOND), HIGHEST_U32)
+def _unix_s(firmware: Firmware, in_s: int | None) -> int | None:
+    """The date in so many seconds, None where there is none or no clock that knows it."""
+    if in_s is None or not firmware.record.clock_valid:
+        return None
+    return min(firmware.rtc_unix_s + in_s, HIGHEST_U32)
 
 
 def _warnings(firmware: Firmware, asked: Program, program: Program) -> ProgramWarning:
+    before = firmware.record.program
     delivers = program.mode is not Mode.STOPPED
     run_state, _ = _run_state_under(firmware, program)
     applies = {
-        ProgramWarning.RATE_ROUNDED: program.mode is Mode.SIMPLE_CONTINUOUS
-        and program.rate_nl_per_day < asked.rate_nl_per_day,
+        ProgramWarning.RATE_ROUNDED: _is_rounded(asked, program),
         ProgramWarning.NO_DELIVERY: not delivers,
         ProgramWarning.NEEDS_START: delivers and run_state is RunState.STOPPED,
         ProgramWarning.LOW_RESERVOIR: firmware.reservoir_nl <= program.low_reservoir_nl,
-        ProgramWarning.DRUGS_CHANGED: program.drugs != firmware.record.program.drugs,
+        ProgramWarning.DRUGS_CHANGED: program.drugs != before.drugs,
+        ProgramWarning.BRIDGE_DUE: bool(before.drugs) and program.drugs != before.drugs,
     }
     return ProgramWarning(sum(warning for warning in ProgramWarning if applies[warning]))
+
+
+def _is_rounded(asked: Program, program: Program) -> bool:
+    """Whether a rate that the mode uses was rounded down."""
+    if program.mode is Mode.FLEX:
+        return (program.schedule, program.rate_nl_per_day) != (asked.schedule, asked.rate_nl_per_day)
+    with_a_rate = program.mode in (Mode.SIMPLE_CONTINUOUS, Mode.PERIODIC_BOLUS)
+    return with_a_rate and program.rate_nl_per_day < asked.rate_nl_per_day

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from firmware_model.commands import (
     NO_TARGET,
+    BegunBolus,
     LedgerEntry,
     OpOutcome,
     Reason,
@@ -13,6 +14,9 @@ from firmware_model.commands import (
     Target,
     TherapyCommand,
 )
+from firmware_model.firmware.alarms import clear_gone
+from firmware_model.firmware.base_rate import follow, programmed_rate
+from firmware_model.firmware.change import Change
 from firmware_model.firmware.codes import (
     THERAPY_ROLES,
     BolusEnd,
@@ -21,10 +25,15 @@ from firmware_model.firmware.codes import (
     RunState,
     StopReason,
 )
-from firmware_model.firmware.core import Firmware, LogDraft
+from firmware_model.firmware.core import Firmware
+from firmware_model.firmware.dose import start_flow, take_up
 from firmware_model.firmware.event_log import LogType
 from firmware_model.firmware.gate import gate_refusal
 from firmware_model.firmware.ledger import check_op_id
+from firmware_model.firmware.program import Program
+
+_STAYING_REASONS = frozenset({StopReason.EMPTY_RESERVOIR, StopReason.END_OF_SERVICE, StopReason.SUPERVISOR})
+"""Of these a command to stop says nothing new; any other stop is from then on one that only START ends."""
 
 
 def admit(
@@ -41,7 +50,7 @@ def admit(
         # The ledger is lost. Any refusal by op id or revision would say that the command was never taken.
         return Refusal(Reason.MEMORY_FAILURE)
     ledger = record.ledger.of(command.origin.role)
-    known = ledger.find(command.op_id)
+    known = ledger.find(command.op_id) if command.op_id <= ledger.op_high else None
     if known is not None:
         if is_same(known, command, kind):
             return stored_outcome(firmware.told(known))
@@ -89,7 +98,12 @@ def new_entry(firmware: Firmware, command: TherapyCommand, kind: OpKind, state: 
     )
 
 
-def outcome_of(entry: LedgerEntry, target: Target = NO_TARGET) -> OpOutcome:
+def outcome_of(
+    entry: LedgerEntry,
+    target: Target = NO_TARGET,
+    begun: BegunBolus | None = None,
+    base_rate_nl_per_day: int | None = None,
+) -> OpOutcome:
     """The outcome of a command that has just been entered."""
     return OpOutcome(
         op_id=entry.op_id,
@@ -98,6 +112,8 @@ def outcome_of(entry: LedgerEntry, target: Target = NO_TARGET) -> OpOutcome:
         max_nl=entry.max_nl,
         log_sequence=entry.log_sequence,
         target=target,
+        begun=begun,
+        base_rate_nl_per_day=base_rate_nl_per_day,
     )
 
 
@@ -108,8 +124,8 @@ def stop(firmware: Firmware, command: Stop) -> OpOutcome | Refusal:
     """
     if command.origin.role not in THERAPY_ROLES:
         return Refusal(Reason.ROLE)
-    firmware.flow.set_base_rate(0)
-    firmware.flow.end_bolus()
+    firmware.flow.base.gain = 0
+    firmware.flow.dose = firmware.flow.bolus = None
     firmware.void_prepared()
     record = firmware.record
     if record.run_state is RunState.FAILED:
@@ -139,29 +155,20 @@ def stop(firmware: Firmware, command: Stop) -> OpOutcome | Refusal:
 
 def _halt(firmware: Firmware, command: Stop, entry: LedgerEntry | None) -> Target:
     """Commit a halt of a motor that stands still already; returns the bolus that it ended."""
-    record = firmware.record
-    ledger, target = record.ledger, Target()
-    ended: LogDraft | None = None
-    if record.bolus is not None:
-        ended, ledger, outcome = firmware.ended_bolus(BolusEnd.STOPPED, firmware.bolus_steps, firmware.bolus_steps)
-        target = Target(op_id=outcome.op_id, min_nl=outcome.min_nl, max_nl=outcome.max_nl, reason=BolusEnd.STOPPED)
-    detail = {
-        "role": command.origin.role,
-        "host_id": command.origin.host_id,
-        "reason": StopReason.COMMANDED,
-        "bolus_id": record.bolus.bolus_id if record.bolus else 0,
-        "delivered_max_nl": target.max_nl,
-    }
-    drafts = [LogDraft(LogType.THERAPY_STOPPED, command.op_id, detail)] + ([ended] if ended else [])
-    firmware.commit(
-        *drafts,
-        run_state=RunState.STOPPED,
-        # Of an empty reservoir a command says nothing new; any other stop is from now on one that only START ends.
-        stop_reason=record.stop_reason if record.stop_reason is StopReason.EMPTY_RESERVOIR else StopReason.COMMANDED,
-        therapy_rev=record.therapy_rev + 1,
-        bolus=None,
-        ledger=ledger.enter(entry) if entry else ledger,
-    )
+    record, origin = firmware.record, command.origin
+    bolus, target = record.bolus, NO_TARGET
+    if bolus is not None:
+        given_nl = firmware.bolus_steps * firmware.flow.step_volume_nl
+        target = Target(op_id=bolus.op_id, min_nl=given_nl, max_nl=given_nl, reason=BolusEnd.STOPPED)
+    change = Change(firmware)
+    change.halt(StopReason.COMMANDED, role=origin.role, host_id=origin.host_id, op_id=command.op_id)
+    if record.stop_reason in _STAYING_REASONS:
+        change.set(stop_reason=record.stop_reason)
+    change.end_bolus(BolusEnd.STOPPED)
+    change.end_dose(BolusEnd.STOPPED)
+    if entry:
+        change.set(ledger=change.record.ledger.enter(entry))
+    change.commit()
     return target
 
 
@@ -171,18 +178,33 @@ def start(firmware: Firmware, command: Start) -> OpOutcome | Refusal:
     if reply is not None:
         return reply
     record = firmware.record
+    if not mixture_fits(record.program, record.mixture):
+        return Refusal(Reason.CONCENTRATION_MISMATCH)
     entry = new_entry(firmware, command, OpKind.START, OpState.DONE)
-    detail = {
-        "role": command.origin.role,
-        "host_id": command.origin.host_id,
-        "rate_nl_per_day": record.program.flow_nl_per_day(firmware.profile),
-    }
-    firmware.commit(
-        LogDraft(LogType.THERAPY_STARTED, command.op_id, detail),
+    change = Change(firmware)
+    change.set(
         run_state=RunState.RUNNING,
         stop_reason=StopReason.NONE,
-        therapy_rev=record.therapy_rev + 1,
+        stopped_since_s=0,
+        programming=False,
         ledger=record.ledger.enter(entry),
     )
-    firmware.follow_program()
+    change.log(
+        LogType.THERAPY_STARTED,
+        command.op_id,
+        role=command.origin.role,
+        host_id=command.origin.host_id,
+        rate_nl_per_day=programmed_rate(firmware),
+    )
+    change.raise_revision()
+    take_up(change)
+    change.commit()
+    start_flow(firmware)
+    follow(firmware)
+    clear_gone(firmware)
     return outcome_of(entry)
+
+
+def mixture_fits(program: Program, mixture: tuple[tuple[str, int], ...]) -> bool:
+    """Whether a program is meant for what the last refill said to be in the reservoir. Nothing said fits anything."""
+    return not mixture or set(mixture) == {(drug.name, drug.concentration_ng_per_ml) for drug in program.drugs}

@@ -6,6 +6,7 @@ from typing import Final
 
 from protocol import keys
 from protocol.channel import Direction, Sealer
+from protocol.export.care_examples import CARE_EXAMPLES
 from protocol.fields import encode
 from protocol.frame import ANY_ADDRESS, Flag, Frame
 from protocol.framing import crc32
@@ -22,7 +23,7 @@ HOST_ID: Final = 0x51
 _HELLO: Final = link.HelloAnswer(
     major=1,
     minor=0,
-    capabilities=codes.Capability(0x3F),
+    capabilities=codes.Capability(0xFFF),
     model="VP-20",
     serial_number=ADDRESS,
     firmware_hash=bytes.fromhex("0123456789abcdef"),
@@ -53,20 +54,34 @@ _EXECUTE: Final = deliver.BolusExecuteRequest(
 _EXECUTE_OPCODE: Final = by_name["BOLUS_EXECUTE"].opcode
 _EXECUTE_HASH: Final = payload_hash(_EXECUTE_OPCODE, _EXECUTE)
 
-_INFUSION: Final = program.InfusionBlock(mode=codes.Mode.SIMPLE_CONTINUOUS, rate_nl_per_day=620_000)
-_LIMITS: Final = program.LimitsBlock(rate_max_nl_per_day=1_000_000, bolus_volume_max_nl=200_000)
-_NO_DRUG: Final = program.DrugEntry(name="", concentration_ng_per_ml=0)
+_INFUSION: Final = program.InfusionBlock(
+    mode=codes.Mode.SIMPLE_CONTINUOUS, rate_nl_per_day=620_000, dose_volume_nl=0, dose_duration_s=0, dose_interval_s=0
+)
+_LIMITS: Final = program.LimitsBlock(
+    rate_max_nl_per_day=1_000_000, bolus_volume_max_nl=200_000, window_max_nl=2_000_000
+)
+_NO_DRUG: Final = program.DrugEntry(name="", concentration_ng_per_ml=0, stability_days=0)
 _DRUGS: Final = program.DrugsBlock(
     drugs=(
-        program.DrugEntry(name="morphine", concentration_ng_per_ml=10_000_000),
-        program.DrugEntry(name="bupivacaine", concentration_ng_per_ml=5_000_000),
+        program.DrugEntry(name="morphine", concentration_ng_per_ml=10_000_000, stability_days=0),
+        program.DrugEntry(name="bupivacaine", concentration_ng_per_ml=5_000_000, stability_days=0),
         _NO_DRUG,
         _NO_DRUG,
         _NO_DRUG,
     )
 )
+_NO_CHANGES: Final = (program.ChangeEntry(start_min=program.NO_CHANGE, rate_nl_per_day=0),) * program.CHANGES_MAX
 _IMAGE: Final = b"".join(
-    encode(block) for block in (_DRUGS, _INFUSION, _LIMITS, program.AlarmsBlock(low_reservoir_nl=2_000_000))
+    encode(block)
+    for block in (
+        _DRUGS,
+        _INFUSION,
+        program.ScheduleBlock(**dict.fromkeys(program.WEEKDAYS, _NO_CHANGES)),
+        program.PatientBlock(volume_nl=0, duration_s=0, lockout_s=0, window_s=0, activations_max=0),
+        _LIMITS,
+        program.AlarmsBlock(low_reservoir_nl=2_000_000, critical_repeat_min=0, non_critical_repeat_min=0),
+        program.CatheterBlock(catheter_nl=0),
+    )
 )
 
 # A bolus of 50 uL is prepared, executed as op 900, and cut short by a STOP.
@@ -109,6 +124,26 @@ EXAMPLES: Final[tuple[object, ...]] = (
         alarm_capacity=8,
         drugs_max=program.DRUGS_MAX,
         concentration_max_ng_per_ml=100_000_000,
+        flow_max_nl_per_day=60_000_000,
+        window_max_nl=30_000_000,
+        dose_history=32,
+        dead_volume_duration_max_s=604_800,
+        tubing_nl=240_000,
+        residual_nl=1_400_000,
+        stops_while_programming=0,
+        patient_lockout_min_s=300,
+        patient_lockout_max_s=86_400,
+        patient_window_min_s=3_600,
+        patient_window_max_s=86_400,
+        patient_activations_max=24,
+        stall_sample_s=300,
+        stall_samples=4,
+        stopped_too_long_s=172_800,
+        tone_repeat_min_min=5,
+        tone_repeat_max_min=240,
+        silence_min=10,
+        end_of_service_days=90,
+        life_max_days=2_557,
     ),
     link.LinkStatsRequest(),
     link.LinkStatsAnswer(
@@ -174,6 +209,11 @@ EXAMPLES: Final[tuple[object, ...]] = (
         low_reservoir_in_s=2_422_020,
         low_reservoir_unix_s=1_895_964_420,
         warnings=codes.Warnings.DRUGS_CHANGED,
+        window_peak_nl=620_000,
+        boluses_per_day_max=0,
+        refill_in_s=2_422_020,
+        refill_unix_s=1_895_964_420,
+        stability_in_s=0xFFFFFFFF,
     ),
     program.StageReadRequest(stage_id=3, block=codes.Block.LIMITS, offset=0, length=program.BLOCK_PART_MAX),
     program.StageReadAnswer(block_size=len(encode(_LIMITS)), data=encode(_LIMITS)),
@@ -256,6 +296,7 @@ EXAMPLES: Final[tuple[object, ...]] = (
                 reservoir_nl=2_000_000,
                 battery_mv=2_800,
                 last_op_id=_OP_ID,
+                silent_until_s=0,
             ),
         ),
     ),
@@ -269,7 +310,12 @@ EXAMPLES: Final[tuple[object, ...]] = (
         records=(
             log_records.log_record(
                 log_records.BolusStartedData(
-                    role=codes.Role.CLINICIAN, host_id=HOST_ID, bolus_id=17, volume_nl=50_000, duration_s=600
+                    role=codes.Role.CLINICIAN,
+                    host_id=HOST_ID,
+                    bolus_id=17,
+                    volume_nl=50_000,
+                    duration_s=600,
+                    kind=codes.BolusKind.SINGLE,
                 ),
                 sequence=3,
                 epoch=1,
@@ -318,6 +364,7 @@ EXAMPLES: Final[tuple[object, ...]] = (
             ),
         ),
     ),
+    *CARE_EXAMPLES,
 )
 EXAMPLE_NAK: Final = Nak(NakCode.ABOVE_MAXIMUM, field=1, detail=1_000_000)
 

@@ -164,8 +164,8 @@ def _message_table(cls: type, start: int) -> str:
     if layout.ends_with_crc32 and layout.fixed_size is not None:
         rows.append(("", str(start + layout.fixed_size - 4), "crc32", "u32", "", "", "zlib's, over all before it"))
     table = _table(("#", "offset", "field", "type", "unit", "allowed", "meaning"), rows)
-    items = [field.item for field in layout.fields if field.item]
-    for item in items:
+    # Several fields may hold the same items: they are explained once.
+    for item in dict.fromkeys(field.item for field in layout.fields if field.item):
         table += f"\n\nEach {item.__name__}, {layout_of(item).fixed_size} bytes:\n\n{_message_table(item, 0)}"
     return table
 

@@ -1,4 +1,4 @@
-"""Service 05, alarm: the alarm list, each alarm with its freeze frame, and acknowledging."""
+"""Service 05, alarm: alarms with their freeze frames; to acknowledge, silence and clear them."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class AlarmEntry:
     reservoir_nl: int = u32(unit="nl", meaning="the reservoir then")
     battery_mv: int = u16(unit="mV", meaning="the battery then; FFFF = not known")
     last_op_id: int = u32(meaning="the last op before it; 0 = none")
+    silent_until_s: int = u32(unit="s", meaning="silenced until this elapsed time; 0 = not silenced")
 
 
 @message
@@ -46,3 +47,36 @@ class AlarmAckRequest:
 class AlarmAckAnswer:
     instance: int = u16(meaning="the alarm")
     state: AlarmState = enum8(AlarmState, meaning="its state now")
+
+
+@message
+class AlarmClearRequest:
+    instance: int = u16(meaning="the alarm to end")
+
+
+@message(extensible=True)
+class AlarmClearAnswer:
+    instance: int = u16(meaning="the alarm")
+    state: AlarmState = enum8(AlarmState, meaning="its state now")
+    raised_again: int = u16(meaning="the new instance, for its cause is still there; 0 = the cause is gone")
+
+
+@message
+class AlarmSnapshotRequest:
+    instance: int = u16(meaning="the alarm")
+
+
+@message(extensible=True)
+class AlarmSnapshotAnswer(AlarmEntry):
+    pass
+
+
+@message
+class AlarmSilenceRequest:
+    instance: int = u16(meaning="the alarm that is to be silent for a while")
+
+
+@message(extensible=True)
+class AlarmSilenceAnswer:
+    instance: int = u16(meaning="the alarm")
+    silent_until_s: int = u32(unit="s", meaning="the elapsed time until which it is silent; its state is as before")

@@ -32,12 +32,18 @@ class StopReason(enum.IntEnum):
     EMPTY_RESERVOIR = 2
     MEMORY_FAILURE = 3
     PROGRAMMED = 4
+    END_OF_SERVICE = 5
+    SUPERVISOR = 6
+    PROGRAM_INCOMPLETE = 7
 
 
 class Mode(enum.IntEnum):
     STOPPED = 0x33
     MINIMUM_RATE = 0x3C
     SIMPLE_CONTINUOUS = 0x55
+    FLEX = 0x5A
+    SINGLE_BOLUS = 0x66
+    PERIODIC_BOLUS = 0x69
 
 
 class Block(enum.IntEnum):
@@ -46,6 +52,9 @@ class Block(enum.IntEnum):
     INFUSION = 2
     LIMITS = 3
     ALARMS = 4
+    SCHEDULE = 5
+    PATIENT = 6
+    CATHETER = 7
 
 
 class Warnings(enum.IntFlag, boundary=enum.KEEP):
@@ -54,12 +63,15 @@ class Warnings(enum.IntFlag, boundary=enum.KEEP):
     NEEDS_START = 4
     LOW_RESERVOIR = 8
     DRUGS_CHANGED = 16
+    BRIDGE_DUE = 32
 
 
 class BolusKind(enum.IntEnum):
     SINGLE = 0x33
     PRIMING = 0x3C
     BRIDGE = 0x55
+    PATIENT = 0x5A
+    PROGRAMMED = 0x66
 
 
 class BolusEndReason(enum.IntEnum):
@@ -69,6 +81,8 @@ class BolusEndReason(enum.IntEnum):
     STOPPED = 3
     RESET = 4
     EMPTY = 5
+    STALL = 6
+    ALARM = 7
 
 
 class OpState(enum.IntEnum):
@@ -91,6 +105,16 @@ class AlarmType(enum.IntEnum):
     LOW_RESERVOIR = 1
     EMPTY_RESERVOIR = 2
     MEMORY_FAILURE = 3
+    MEMORY_REPAIRED = 4
+    REPLACEMENT = 5
+    END_OF_SERVICE = 6
+    MOTOR_STALL = 7
+    STOPPED_TOO_LONG = 8
+    LOW_BATTERY_RESET = 9
+    RESET = 10
+    CLOCK_LOST = 11
+    PROGRAM_INCOMPLETE = 12
+    SUPERVISOR = 13
 
 
 class AlarmState(enum.IntEnum):
@@ -117,11 +141,26 @@ class Capability(enum.IntFlag, boundary=enum.KEEP):
     OP_LEDGER = 8
     SESSIONS = 16
     PROGRAMS = 32
+    SCHEDULES = 64
+    PATIENT_BOLUS = 128
+    DEAD_VOLUME_BOLUSES = 256
+    REFILL = 512
+    CLOCK = 1024
+    SELFTEST = 2048
+
+
+class SelfTestPart(enum.IntFlag, boundary=enum.KEEP):
+    MEMORY = 1
+    CELL = 2
+    CLOCK = 4
+    ROTOR = 8
 
 
 class ResetReason(enum.IntEnum):
     FIRST_POWER_UP = 1
     POWER = 2
+    LOW_BATTERY = 3
+    COMMANDED = 4
 
 
 class MemoryCondition(enum.IntEnum):
@@ -132,14 +171,22 @@ class MemoryCondition(enum.IntEnum):
 
 class LogType(enum.IntEnum):
     BOOT = 0x0001
+    TIME_SET = 0x0002
+    MEMORY_REPAIRED = 0x0003
     THERAPY_STARTED = 0x0101
     THERAPY_STOPPED = 0x0102
     BOLUS_STARTED = 0x0103
     BOLUS_ENDED = 0x0104
     BOLUS_CANCELLED = 0x0105
     PROGRAM_CHANGED = 0x0106
+    DELIVERED = 0x0107
+    REFILLED = 0x0108
+    PROGRAM_BEGUN = 0x0109
     ALARM_RAISED = 0x0201
     ALARM_ACKNOWLEDGED = 0x0202
+    ALARM_CLEARED = 0x0203
+    ALARM_SILENCED = 0x0204
+    STALL_ENDED = 0x0205
     SESSION_TAKEN_OVER = 0x0301
     AUTHENTICATION_FAILED = 0x0302
     KEYS_REPLACED = 0x0303
@@ -182,7 +229,10 @@ CODE_TABLES: Final[tuple[CodeTable, ...]] = (
             StopReason.COMMANDED: "STOP",
             StopReason.EMPTY_RESERVOIR: "the reservoir reached its empty level",
             StopReason.MEMORY_FAILURE: "the memory failed",
-            StopReason.PROGRAMMED: "the program itself says STOPPED",
+            StopReason.PROGRAMMED: "the program itself: it says STOPPED, or its single bolus is over",
+            StopReason.END_OF_SERVICE: "the pump is at the end of its service",
+            StopReason.SUPERVISOR: "the supervisor found that the motor's scheduler did not answer",
+            StopReason.PROGRAM_INCOMPLETE: "a program was begun; the pump stands still until it is committed",
         },
     ),
     CodeTable(
@@ -192,6 +242,9 @@ CODE_TABLES: Final[tuple[CodeTable, ...]] = (
             Mode.STOPPED: "no infusion",
             Mode.MINIMUM_RATE: "the least rate of CAPS, to keep the catheter open",
             Mode.SIMPLE_CONTINUOUS: "one base rate, day and night",
+            Mode.FLEX: "rates by the time of day, for each day of the week",
+            Mode.SINGLE_BOLUS: "one dose at once, then no infusion",
+            Mode.PERIODIC_BOLUS: "a dose in every interval, the first after one interval; a base rate between, or none",
         },
     ),
     CodeTable(
@@ -203,26 +256,32 @@ CODE_TABLES: Final[tuple[CodeTable, ...]] = (
             Block.INFUSION: "InfusionBlock",
             Block.LIMITS: "LimitsBlock",
             Block.ALARMS: "AlarmsBlock",
+            Block.SCHEDULE: "ScheduleBlock",
+            Block.PATIENT: "PatientBlock",
+            Block.CATHETER: "CatheterBlock",
         },
     ),
     CodeTable(
         Warnings,
         False,
         {
-            Warnings.RATE_ROUNDED: "the rate was rounded down to a whole quantum",
+            Warnings.RATE_ROUNDED: "a rate was rounded down to a whole quantum, or a volume to whole motor steps",
             Warnings.NO_DELIVERY: "this program delivers nothing",
             Warnings.NEEDS_START: "therapy is stopped, and stays so until START",
             Warnings.LOW_RESERVOIR: "the reservoir is at or below the alarm's level already",
             Warnings.DRUGS_CHANGED: "other drugs or concentrations than those of the active program",
+            Warnings.BRIDGE_DUE: "the old drugs are still in tubing and catheter: a BRIDGE bolus is due",
         },
     ),
     CodeTable(
         BolusKind,
         True,
         {
-            BolusKind.SINGLE: "one bolus on top of the base rate",
-            BolusKind.PRIMING: "fills the catheter; not built yet",
-            BolusKind.BRIDGE: "bridges a change of drug; not built yet",
+            BolusKind.SINGLE: "the clinician's, on top of the base rate",
+            BolusKind.PRIMING: "fills tubing and catheter; the base rate stands still meanwhile",
+            BolusKind.BRIDGE: "moves the old drugs out of tubing and catheter; the base rate stands still meanwhile",
+            BolusKind.PATIENT: "the patient's own, on top of the base rate",
+            BolusKind.PROGRAMMED: "a dose of the program itself",
         },
     ),
     CodeTable(
@@ -235,6 +294,8 @@ CODE_TABLES: Final[tuple[CodeTable, ...]] = (
             BolusEndReason.STOPPED: "STOP",
             BolusEndReason.RESET: "the pump lost power",
             BolusEndReason.EMPTY: "the reservoir reached its empty level",
+            BolusEndReason.STALL: "the rotor stood still",
+            BolusEndReason.ALARM: "another critical alarm was raised",
         },
     ),
     CodeTable(
@@ -263,9 +324,19 @@ CODE_TABLES: Final[tuple[CodeTable, ...]] = (
         AlarmType,
         False,
         {
-            AlarmType.LOW_RESERVOIR: "the reservoir reached its low level",
-            AlarmType.EMPTY_RESERVOIR: "the reservoir reached its empty level; therapy stopped",
-            AlarmType.MEMORY_FAILURE: "the memory failed; therapy stopped",
+            AlarmType.LOW_RESERVOIR: "the computed reservoir reached its low level",
+            AlarmType.EMPTY_RESERVOIR: "it reached its empty level; therapy stopped",
+            AlarmType.MEMORY_FAILURE: "the memory is lost; therapy stopped",
+            AlarmType.MEMORY_REPAIRED: "a copy of a record was lost, and made anew from the other",
+            AlarmType.REPLACEMENT: "elective replacement indicator: the pump must be replaced soon",
+            AlarmType.END_OF_SERVICE: "end of service; therapy stopped for good",
+            AlarmType.MOTOR_STALL: "the rotor stands still though the motor is driven",
+            AlarmType.STOPPED_TOO_LONG: "therapy has stood still for longer than is good",
+            AlarmType.LOW_BATTERY_RESET: "the cell's voltage broke down and the pump reset",
+            AlarmType.RESET: "the pump reset",
+            AlarmType.CLOCK_LOST: "the clock does not know the time; a FLEX program flows at its one rate",
+            AlarmType.PROGRAM_INCOMPLETE: "a program was begun and not committed; therapy stands still",
+            AlarmType.SUPERVISOR: "the supervisor found that the motor's scheduler did not answer; therapy stopped",
         },
     ),
     CodeTable(
@@ -301,12 +372,33 @@ CODE_TABLES: Final[tuple[CodeTable, ...]] = (
             Capability.OP_LEDGER: "service 0A",
             Capability.SESSIONS: "OPEN, AUTH, CLOSE, KEEPALIVE",
             Capability.PROGRAMS: "service 03 and THERAPY_READ",
+            Capability.SCHEDULES: "the modes FLEX, SINGLE_BOLUS and PERIODIC_BOLUS",
+            Capability.PATIENT_BOLUS: "PATIENT_BOLUS",
+            Capability.DEAD_VOLUME_BOLUSES: "BOLUS_PREPARE with kind PRIMING and BRIDGE",
+            Capability.REFILL: "REFILL_BEGIN, REFILL_COMMIT, RESERVOIR",
+            Capability.CLOCK: "TIME_SET",
+            Capability.SELFTEST: "SELFTEST",
+        },
+    ),
+    CodeTable(
+        SelfTestPart,
+        False,
+        {
+            SelfTestPart.MEMORY: "a copy of a record could not be read",
+            SelfTestPart.CELL: "the cell, under the motor's load, is below what the electronics start with",
+            SelfTestPart.CLOCK: "the clock's counter has been lost",
+            SelfTestPart.ROTOR: "the rotor does not turn",
         },
     ),
     CodeTable(
         ResetReason,
         False,
-        {ResetReason.FIRST_POWER_UP: "a new memory", ResetReason.POWER: "power was lost and came back"},
+        {
+            ResetReason.FIRST_POWER_UP: "a new memory",
+            ResetReason.POWER: "power was lost and came back",
+            ResetReason.LOW_BATTERY: "the cell's voltage broke down",
+            ResetReason.COMMANDED: "it was reset from outside",
+        },
     ),
     CodeTable(
         MemoryCondition,
@@ -322,14 +414,22 @@ CODE_TABLES: Final[tuple[CodeTable, ...]] = (
         False,
         {
             LogType.BOOT: "the pump started",
+            LogType.TIME_SET: "TIME_SET",
+            LogType.MEMORY_REPAIRED: "a copy of a record was lost, and made anew from the other",
             LogType.THERAPY_STARTED: "START",
             LogType.THERAPY_STOPPED: "STOP, or the pump stopped by itself",
-            LogType.BOLUS_STARTED: "BOLUS_EXECUTE",
+            LogType.BOLUS_STARTED: "BOLUS_EXECUTE, PATIENT_BOLUS, or a dose of the program itself",
             LogType.BOLUS_ENDED: "a bolus ended, for whatever reason",
             LogType.BOLUS_CANCELLED: "BOLUS_CANCEL",
             LogType.PROGRAM_CHANGED: "PROGRAM_COMMIT",
+            LogType.DELIVERED: "what has been delivered, told from time to time",
+            LogType.REFILLED: "REFILL_COMMIT",
+            LogType.PROGRAM_BEGUN: "PROGRAM_BEGIN, in a pump that stands still until PROGRAM_COMMIT",
             LogType.ALARM_RAISED: "an alarm was raised",
             LogType.ALARM_ACKNOWLEDGED: "ALARM_ACK",
+            LogType.ALARM_CLEARED: "ALARM_CLEAR, or its cause has gone",
+            LogType.ALARM_SILENCED: "ALARM_SILENCE",
+            LogType.STALL_ENDED: "the rotor turns again",
             LogType.SESSION_TAKEN_OVER: "a clinician's host took the place of another",
             LogType.AUTHENTICATION_FAILED: "wrong cryptograms or tags since the last such record; one a minute at most",
             LogType.KEYS_REPLACED: "the pump was given other keys",

@@ -1,4 +1,4 @@
-"""Service 04, deliver: stop and start therapy; prepare, execute and cancel a bolus."""
+"""Service 04, deliver: stop and start therapy; prepare, execute and cancel a bolus; the patient's own bolus."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from protocol.fields import complement_of, enum8, flags8, message, u16, u32
 from protocol.messages.codes import BolusEndReason, BolusKind, OpFlag, OpState
 
 OP_ID_MAX: Final = 0xFFFFFFFE
-_OP_ID: Final = "the host's id of this intention"
-_THERAPY_REV: Final = "the revision of a complete OP_LIST that the host has booked"
+OP_ID_MEANING: Final = "the host's id of this intention"
+THERAPY_REV_MEANING: Final = "the revision of a complete OP_LIST that the host has booked"
+_NOT_SAID: Final = "; FFFFFFFF in a REPEATED answer"
 _COMPLEMENT: Final = "volume_nl with every bit turned"
 
 
 @message(extensible=True)
 class OpAnswer:
-    """What the answer to every command of this service that carries an op id begins with."""
+    """What the answer to every command that carries an op id begins with."""
 
     op_id: int = u32(meaning="the command's op id")
     state: OpState = enum8(OpState, meaning="its outcome so far")
@@ -37,8 +38,8 @@ class HaltAnswer(OpAnswer):
 
 @message
 class StopRequest:
-    op_id: int = u32(minimum=1, maximum=OP_ID_MAX, meaning=_OP_ID)
-    therapy_rev: int = u32(meaning=_THERAPY_REV + "; any is taken")
+    op_id: int = u32(minimum=1, maximum=OP_ID_MAX, meaning=OP_ID_MEANING)
+    therapy_rev: int = u32(meaning=THERAPY_REV_MEANING + "; any is taken")
 
 
 @message(extensible=True)
@@ -48,8 +49,8 @@ class StopAnswer(HaltAnswer):
 
 @message
 class StartRequest:
-    op_id: int = u32(minimum=1, maximum=OP_ID_MAX, meaning=_OP_ID)
-    therapy_rev: int = u32(meaning=_THERAPY_REV)
+    op_id: int = u32(minimum=1, maximum=OP_ID_MAX, meaning=OP_ID_MEANING)
+    therapy_rev: int = u32(meaning=THERAPY_REV_MEANING)
 
 
 @message(extensible=True)
@@ -59,10 +60,10 @@ class StartAnswer(OpAnswer):
 
 @message
 class BolusPrepareRequest:
-    kind: BolusKind = enum8(BolusKind, meaning="the kind of bolus")
-    volume_nl: int = u32(unit="nl", meaning="the volume")
+    kind: BolusKind = enum8(BolusKind, meaning="SINGLE, PRIMING or BRIDGE; the others begin otherwise")
+    volume_nl: int = u32(unit="nl", meaning="the volume; PRIMING, BRIDGE: 0 = what the pump computes")
     volume_complement: int = complement_of("volume_nl", meaning=_COMPLEMENT)
-    duration_s: int = u32(unit="s", meaning="over how long")
+    duration_s: int = u32(unit="s", meaning="over how long; PRIMING, BRIDGE: 0 = what the pump computes")
 
 
 @message(extensible=True)
@@ -81,8 +82,8 @@ class BolusExecuteRequest:
     volume_nl: int = u32(unit="nl", meaning="of PREPARE's answer")
     volume_complement: int = complement_of("volume_nl", meaning=_COMPLEMENT)
     duration_s: int = u32(unit="s", meaning="of PREPARE's answer")
-    op_id: int = u32(minimum=1, maximum=OP_ID_MAX, meaning=_OP_ID)
-    therapy_rev: int = u32(meaning=_THERAPY_REV)
+    op_id: int = u32(minimum=1, maximum=OP_ID_MAX, meaning=OP_ID_MEANING)
+    therapy_rev: int = u32(meaning=THERAPY_REV_MEANING)
 
 
 @message(extensible=True)
@@ -95,10 +96,25 @@ class BolusExecuteAnswer(OpAnswer):
 @message
 class BolusCancelRequest:
     bolus_id: int = u32(meaning="the bolus to end")
-    op_id: int = u32(minimum=1, maximum=OP_ID_MAX, meaning=_OP_ID)
-    therapy_rev: int = u32(meaning=_THERAPY_REV + "; any is taken")
+    op_id: int = u32(minimum=1, maximum=OP_ID_MAX, meaning=OP_ID_MEANING)
+    therapy_rev: int = u32(meaning=THERAPY_REV_MEANING + "; any is taken")
 
 
 @message(extensible=True)
 class BolusCancelAnswer(HaltAnswer):
     pass
+
+
+@message
+class PatientBolusRequest:
+    """Volume, duration and all that limits it are the program's."""
+
+    op_id: int = u32(minimum=1, maximum=OP_ID_MAX, meaning=OP_ID_MEANING)
+    therapy_rev: int = u32(meaning=THERAPY_REV_MEANING)
+
+
+@message(extensible=True)
+class PatientBolusAnswer(OpAnswer):
+    bolus_id: int = u32(meaning="the bolus that runs" + _NOT_SAID)
+    volume_nl: int = u32(unit="nl", meaning="its volume" + _NOT_SAID)
+    duration_s: int = u32(unit="s", meaning="its duration" + _NOT_SAID)

@@ -96,6 +96,28 @@ class CapsAnswer:
     alarm_capacity: int = u8(unit="alarms", meaning="how many alarms the list holds")
     drugs_max: int = u8(unit="drugs", meaning="how many drugs a program can name")
     concentration_max_ng_per_ml: int = u32(unit="ng/mL", meaning="the greatest concentration")
+    flow_max_nl_per_day: int = u32(unit="nl/d", meaning="what the motor makes at most, base and boluses together")
+    window_max_nl: int = u32(unit="nl", meaning="the most in any 24 h, base and boluses together")
+    dose_history: int = u8(unit="boluses", meaning="while so many lie in one window, no further bolus is given")
+    dead_volume_duration_max_s: int = u32(unit="s", meaning="the longest priming or bridge bolus")
+    tubing_nl: int = u32(unit="nl", meaning="the pump's own tubing, between reservoir and catheter")
+    residual_nl: int = u32(unit="nl", meaning="what a syringe cannot withdraw from the reservoir")
+    stops_while_programming: int = u8(maximum=1, meaning="1: therapy stands still from PROGRAM_BEGIN until COMMIT")
+    patient_lockout_min_s: int = u32(unit="s", meaning="the shortest lockout that a program may ask for")
+    patient_lockout_max_s: int = u32(unit="s", meaning="the longest")
+    patient_window_min_s: int = u32(
+        unit="s", meaning="the shortest window in which a program may count patient boluses"
+    )
+    patient_window_max_s: int = u32(unit="s", meaning="the longest")
+    patient_activations_max: int = u8(unit="boluses", meaning="the most patient boluses in a window")
+    stall_sample_s: int = u32(unit="s", meaning="how often the pump looks whether the rotor has turned")
+    stall_samples: int = u8(unit="samples", meaning="so many without motion, one after the other, make a stall")
+    stopped_too_long_s: int = u32(unit="s", meaning="how long therapy may stand still before an alarm")
+    tone_repeat_min_min: int = u16(unit="min", meaning="the shortest repeat interval of an alarm's tone")
+    tone_repeat_max_min: int = u16(unit="min", meaning="the longest")
+    silence_min: int = u16(unit="min", meaning="how long a silenced alarm is silent")
+    end_of_service_days: int = u16(unit="days", meaning="from the alarm REPLACEMENT to the end of service")
+    life_max_days: int = u16(unit="days", meaning="from the first power-up to the end of service at the latest")
 
 
 @message

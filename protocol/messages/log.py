@@ -1,4 +1,4 @@
-"""Service 06, log: the event log's extent, and its records by pages."""
+"""Service 06, log: the event log's extent, its records by pages, and where to begin."""
 
 from __future__ import annotations
 
@@ -50,3 +50,14 @@ class LogReadRequest:
 class LogReadAnswer:
     next_sequence: int = u32(meaning="what to ask for next")
     records: tuple[LogRecord, ...] = records(LogRecord, maximum=LOG_RECORDS_PER_PAGE, meaning="by rising sequence")
+
+
+@message
+class LogFindByElapsedRequest:
+    epoch: int = u16(meaning="the epoch that the host reads")
+    elapsed_s: int = u32(unit="s", meaning="elapsed time")
+
+
+@message(extensible=True)
+class LogFindByElapsedAnswer:
+    sequence: int = u32(meaning="the first record held of that time or later; the next one to come if there is none")

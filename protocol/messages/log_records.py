@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from protocol.fields import decode, encode, enum8, enum16, layout_of, message, u8, u16, u32, u64
+from protocol.fields import decode, encode, enum8, enum16, i16, layout_of, message, u8, u16, u32, u64
 from protocol.messages.codes import (
     AlarmType,
     BolusEndReason,
+    BolusKind,
     LogType,
     MemoryCondition,
     Mode,
@@ -53,6 +54,7 @@ class BolusStartedData:
     bolus_id: int = u32(meaning="the bolus")
     volume_nl: int = u32(unit="nl", meaning="its volume")
     duration_s: int = u32(unit="s", meaning="its duration")
+    kind: BolusKind = enum8(BolusKind, meaning="what it is for")
 
 
 @message
@@ -95,8 +97,8 @@ class ProgramChangedData:
     role: int = u8(maximum=3, meaning=_ROLE)
     host_id: int = u32(meaning=_HOST)
     crc32: int = u32(meaning="of the new program's canonical image")
-    mode: Mode = enum8(Mode, meaning="how its base rate is made")
-    rate_nl_per_day: int = u32(unit="nl/d", meaning="its base rate")
+    mode: Mode = enum8(Mode, meaning="what kind of program it is")
+    rate_nl_per_day: int = u32(unit="nl/d", meaning="the volume of a day on average over a week")
 
 
 @message
@@ -120,6 +122,66 @@ class KeysReplacedData:
 
 
 @message
+class AlarmClearedData:
+    role: int = u8(maximum=3, meaning="who cleared it (Role); 0 = its cause has gone")
+    host_id: int = u32(meaning=_HOST)
+    instance: int = u16(meaning="the alarm")
+    type: AlarmType = enum16(AlarmType, meaning="what was the matter")
+
+
+@message
+class AlarmSilencedData:
+    role: int = u8(maximum=3, meaning=_ROLE)
+    host_id: int = u32(meaning=_HOST)
+    instance: int = u16(meaning="the alarm that is silent for a while")
+    type: AlarmType = enum16(AlarmType, meaning="what is the matter")
+
+
+@message
+class DeliveredData:
+    """Told once a day: all of them, and what has come since, are what was delivered in the pump's life."""
+
+    steps: int = u64(unit="steps", meaning="lifetime motor steps then")
+    volume_nl: int = u32(unit="nl", meaning="what was delivered since the last such record")
+
+
+@message
+class StallEndedData:
+    instance: int = u16(meaning="the alarm of this stall; 0 = none stands")
+    pulses: int = u64(unit="steps", meaning="lifetime motor steps commanded while a stalled rotor was known")
+
+
+@message
+class RefilledData:
+    role: int = u8(maximum=3, meaning=_ROLE)
+    host_id: int = u32(meaning=_HOST)
+    computed_nl: int = u32(unit="nl", meaning="what should have been left, as computed")
+    measured_nl: int = u32(unit="nl", meaning="what was withdrawn")
+    volume_nl: int = u32(unit="nl", meaning="what the reservoir holds now")
+
+
+@message
+class TimeSetData:
+    role: int = u8(maximum=3, meaning=_ROLE)
+    host_id: int = u32(meaning=_HOST)
+    unix_s: int = u32(unit="s", meaning="the new time: Unix time in UTC")
+    offset_min: int = i16(unit="min", meaning="local time minus UTC")
+    rate_nl_per_day: int = u32(unit="nl/d", meaning="the base rate until then")
+
+
+@message
+class MemoryRepairedData:
+    repairs: int = u32(unit="repairs", meaning="how many copies were made anew")
+
+
+@message
+class ProgramBegunData:
+    role: int = u8(maximum=3, meaning=_ROLE)
+    host_id: int = u32(meaning=_HOST)
+    crc32: int = u32(meaning="of the program that stands still until another is committed")
+
+
+@message
 class CorruptData:
     pass
 
@@ -138,6 +200,14 @@ DATA_OF: Final[Mapping[LogType, type[object]]] = MappingProxyType(
         LogType.SESSION_TAKEN_OVER: SessionTakenOverData,
         LogType.AUTHENTICATION_FAILED: AuthenticationFailedData,
         LogType.KEYS_REPLACED: KeysReplacedData,
+        LogType.ALARM_CLEARED: AlarmClearedData,
+        LogType.ALARM_SILENCED: AlarmSilencedData,
+        LogType.DELIVERED: DeliveredData,
+        LogType.STALL_ENDED: StallEndedData,
+        LogType.REFILLED: RefilledData,
+        LogType.TIME_SET: TimeSetData,
+        LogType.MEMORY_REPAIRED: MemoryRepairedData,
+        LogType.PROGRAM_BEGUN: ProgramBegunData,
         LogType.CORRUPT: CorruptData,
     }
 )

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from protocol.fields import encode, table_of
-from protocol.messages import alarm, deliver, link, log, op, program, pump_time, read
+from protocol.messages import alarm, deliver, link, log, op, program, pump_time, read, routine
 
 _HASH_SIZE: Final = 8
 _REVISION: Final = "therapy_rev"
@@ -115,6 +115,42 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         "the active program, block by block",
     ),
     Operation(
+        "LIMITS",
+        0x0204,
+        read.LimitsRequest,
+        read.LimitsAnswer,
+        Effect.READ,
+        True,
+        "the active program's own limits, and what of them is left",
+    ),
+    Operation(
+        "COUNTERS",
+        0x0205,
+        read.CountersRequest,
+        read.CountersAnswer,
+        Effect.READ,
+        True,
+        "lifetime counts",
+    ),
+    Operation(
+        "BATTERY",
+        0x0206,
+        read.BatteryRequest,
+        read.BatteryAnswer,
+        Effect.READ,
+        True,
+        "the cell, and when it must be replaced",
+    ),
+    Operation(
+        "RESERVOIR",
+        0x0207,
+        read.ReservoirRequest,
+        read.ReservoirAnswer,
+        Effect.READ,
+        True,
+        "what it holds, and when it must be refilled",
+    ),
+    Operation(
         "PROGRAM_BEGIN",
         0x0301,
         program.ProgramBeginRequest,
@@ -198,6 +234,15 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         "end the running bolus",
     ),
     Operation(
+        "PATIENT_BOLUS",
+        0x0406,
+        deliver.PatientBolusRequest,
+        deliver.PatientBolusAnswer,
+        Effect.THERAPY,
+        True,
+        "the patient's own bolus, as the program allows it",
+    ),
+    Operation(
         "ALARM_LIST", 0x0501, alarm.AlarmListRequest, alarm.AlarmListAnswer, Effect.READ, True, "alarms by pages"
     ),
     Operation(
@@ -209,8 +254,44 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         True,
         "a person has seen the alarm",
     ),
+    Operation(
+        "ALARM_CLEAR",
+        0x0503,
+        alarm.AlarmClearRequest,
+        alarm.AlarmClearAnswer,
+        Effect.ALARM,
+        True,
+        "end an alarm; one whose cause is still there is raised anew",
+    ),
+    Operation(
+        "ALARM_SNAPSHOT",
+        0x0504,
+        alarm.AlarmSnapshotRequest,
+        alarm.AlarmSnapshotAnswer,
+        Effect.READ,
+        True,
+        "one alarm, with the pump as it was at that moment",
+    ),
+    Operation(
+        "ALARM_SILENCE",
+        0x0505,
+        alarm.AlarmSilenceRequest,
+        alarm.AlarmSilenceAnswer,
+        Effect.ALARM,
+        True,
+        "no tone for a while",
+    ),
     Operation("LOG_STATUS", 0x0601, log.LogStatusRequest, log.LogStatusAnswer, Effect.READ, True, "the log's extent"),
     Operation("LOG_READ", 0x0602, log.LogReadRequest, log.LogReadAnswer, Effect.READ, True, "log records by pages"),
+    Operation(
+        "LOG_FIND_BY_ELAPSED",
+        0x0603,
+        log.LogFindByElapsedRequest,
+        log.LogFindByElapsedAnswer,
+        Effect.READ,
+        True,
+        "where the records of a time begin",
+    ),
     Operation(
         "TIME_READ",
         0x0801,
@@ -219,6 +300,42 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         Effect.READ,
         True,
         "elapsed time and clock",
+    ),
+    Operation(
+        "TIME_SET",
+        0x0802,
+        pump_time.TimeSetRequest,
+        pump_time.TimeSetAnswer,
+        Effect.THERAPY,
+        True,
+        "set the clock; says what flows by it",
+    ),
+    Operation(
+        "SELFTEST",
+        0x0901,
+        routine.SelftestRequest,
+        routine.SelftestAnswer,
+        Effect.READ,
+        True,
+        "run the self-test now; it changes nothing",
+    ),
+    Operation(
+        "REFILL_BEGIN",
+        0x0902,
+        routine.RefillBeginRequest,
+        routine.RefillBeginAnswer,
+        Effect.STAGE,
+        True,
+        "begin a refill; says what should be left",
+    ),
+    Operation(
+        "REFILL_COMMIT",
+        0x0903,
+        routine.RefillCommitRequest,
+        routine.RefillCommitAnswer,
+        Effect.THERAPY,
+        True,
+        "the reservoir has been refilled",
     ),
     Operation("OP_QUERY", 0x0A01, op.OpQueryRequest, op.OpQueryAnswer, Effect.READ, False, "what became of one op"),
     Operation("OP_LIST", 0x0A02, op.OpListRequest, op.OpListAnswer, Effect.READ, True, "all outcomes, and therapy_rev"),

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from emulator.cli import main
 from emulator.cli import program as program_module
 from emulator.cli.program import EXAMPLE_NAMES
-from emulator.programmer.program_file import program_text
+from emulator.programmer.program_text import program_text
 from protocol.host_end import Answered, NoAnswer, Refused
 from protocol.messages.codes import Block, Role
 from protocol.messages.program import (
@@ -27,9 +27,10 @@ from protocol.messages.program import (
 from protocol.messages.read import TherapyReadAnswer, TherapyReadRequest
 from protocol.refusals import Nak, NakCode
 from tests.cli.desk import Desk
-from tests.programmer.programs import FIRST, NEW, NEW_TEXT, summary_of
+from tests.programmer.programs import FIRST, GOOD_FLEX, NEW, NEW_TEXT, summary_of
 
 SECOND_US = 1_000_000
+FIRST_NAME, NEW_NAME = f"{FIRST.crc32:08X}", f"{NEW.crc32:08X}"
 
 
 @pytest.fixture
@@ -79,7 +80,14 @@ def test_a_program_from_its_file_to_the_pump_and_back(desk: Desk, file: Path, tm
     assert committed["changed"] == ["drugs", "rate_nl_per_day", "flow_nl_per_day"]
     assert committed["old"]["drugs"] == []
     assert committed["new"]["drugs"] == [
-        {"name": "baclofen", "concentration_ng_per_ml": 500_000, "dose_fg_per_day": 250_000_000_000}
+        {
+            "name": "baclofen",
+            "concentration_ng_per_ml": 500_000,
+            "stability_days": 0,
+            "dose_fg_per_day": 250_000_000_000,
+            "dose_fg": 0,
+            "patient_dose_fg": 0,
+        }
     ]
     assert (committed["summary"]["rate_nl_per_day"], committed["new"]["rate_nl_per_day"]) == (500_000, 500_000)
     assert (committed["op"]["op_id"], committed["op"]["outcome"]) == (1, "taken")
@@ -99,22 +107,27 @@ def test_both_programs_stand_side_by_side(file: Path, answering: Callable[..., R
     result = answering("y\n", str(file))
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
-        "                         NOW                NEW",
-        "*  program               7BFB86FE           5A7FD076",
-        "*  drug 1                none               baclofen 500 ug/mL",
-        "   infusion.mode         simple continuous  simple continuous",
-        "*  infusion.rate         620 uL/day         500 uL/day",
-        "   limits.rate_max       24 mL/day          24 mL/day",
-        "   limits.bolus_max      1 mL               1 mL",
-        "   alarms.low_reservoir  2 mL               2 mL",
-        "*  baclofen a day        none               250 ug/day",
+        "                               NOW                NEW",
+        f"*  program                     {FIRST_NAME}           {NEW_NAME}",
+        "*  drug 1                      none               baclofen 500 ug/mL",
+        "   infusion.mode               simple continuous  simple continuous",
+        "*  infusion.rate               620 uL/day         500 uL/day",
+        "   patient.bolus               none               none",
+        "   limits.rate_max             24 mL/day          24 mL/day",
+        "   limits.bolus_max            1 mL               1 mL",
+        "   limits.window_max           30 mL              30 mL",
+        "   alarms.low_reservoir        2 mL               2 mL",
+        "   alarms.critical_repeat      default            default",
+        "   alarms.non_critical_repeat  default            default",
+        "   catheter.volume             unknown            unknown",
+        "*  baclofen a day              none               250 ug/day",
         "",
         "Motor steps: 20000 a day.",
         "Low reservoir: in 36 days, on 2030-02-06 UTC.",
-        "Warning: the rate 500.5 uL/day was rounded down to 500 uL/day, "
-        "for this pump's rates are multiples of 1 uL/day.",
+        "Warning: rounded down: infusion.rate 500.5 uL/day to 500 uL/day, "
+        "for this pump's rates and volumes are multiples of 1 uL/day and 25 nL.",
         "Warning: other drugs or concentrations than now; see to it that the reservoir holds them.",
-        "operation 1: program 5A7FD076 is active.",
+        f"operation 1: program {NEW_NAME} is active.",
     ]
     assert result.stderr == "Commit this program? [y/N] "
 
@@ -199,7 +212,7 @@ def test_an_op_id_of_a_program_that_was_replaced_since_is_not_given_again(desk: 
     assert desk.vpump("program", str(other), "--yes").exit_code == 0
     stopped = active(desk)
     told = desk.vpump("program", str(whole), "--yes", "--op-id", "900")
-    assert told.stdout == f"operation 900: program 5A7FD076 was committed; the pump has program {stopped} now.\n"
+    assert told.stdout == f"operation 900: program {NEW_NAME} was committed; the pump has program {stopped} now.\n"
     assert (told.exit_code, active(desk)) == (0, stopped)
 
 
@@ -249,7 +262,7 @@ def test_another_active_program_than_the_committed_one(desk: Desk, file: Path) -
     desk.before[ProgramCommitRequest] = from_now_on
     result = desk.vpump("program", str(file), "--yes")
     assert result.exit_code == 4
-    assert "operation 1 was taken, but the pump now has program 7BFB86FE and not 5A7FD076" in result.stderr
+    assert f"operation 1 was taken, but the pump now has program {FIRST_NAME} and not {NEW_NAME}" in result.stderr
     assert desk.vpump("program", str(file), "--yes").stdout.startswith("the pump has this program already")
 
 
@@ -341,6 +354,48 @@ def test_what_the_pump_refuses_is_found_in_the_file(
     assert active(insecure_desk) == before
 
 
+@pytest.mark.parametrize(
+    ("nak", "said", "field", "line"),
+    [
+        (
+            Nak(NakCode.ABOVE_MAXIMUM, 2, Block.SCHEDULE, 700_000),
+            "line 7: schedule.wednesday is 800 uL/day from 06:30, but this pump allows at most 700 uL/day; "
+            "nothing was changed.",
+            "schedule.wednesday",
+            7,
+        ),
+        (
+            Nak(NakCode.BELOW_MINIMUM, 2, Block.PATIENT, 10_800),
+            "line 17: patient.lockout is 2h, but this pump allows at least 3h; nothing was changed.",
+            "patient.lockout",
+            17,
+        ),
+        (
+            Nak(NakCode.BELOW_MINIMUM, 2, Block.LIMITS, 800_000),
+            "flex.toml: limits.window_max is 30 mL (as in the pump, for the file does not say it), "
+            "but this pump allows at least 800 uL; nothing was changed.",
+            "limits.window_max",
+            None,
+        ),
+        (
+            Nak(NakCode.FORMAT, 0, Block.INFUSION),
+            "line 3: infusion.mode is flex, which this pump does not take; nothing was changed.",
+            "infusion.mode",
+            3,
+        ),
+    ],
+)
+def test_a_refused_day_or_patient_bolus_is_found_in_the_file(
+    insecure_desk: Desk, tmp_path: Path, nak: Nak, said: str, field: str, line: int | None
+) -> None:
+    path = tmp_path / "flex.toml"
+    path.write_bytes(GOOD_FLEX)
+    insecure_desk.answers[ProgramValidateRequest] = [Refused(nak, 1)]
+    refused = insecure_desk.document("program", str(path), "--yes", status=1)
+    assert refused["error"].endswith(said)
+    assert (refused["field"], refused["line"]) == (field, line)
+
+
 @pytest.mark.parametrize(("code", "status"), [(NakCode.MEMORY_FAILURE, 1), (NakCode.NO_SUCH_SESSION, 3)])
 def test_a_refusal_that_is_not_about_the_program(insecure_desk: Desk, file: Path, code: NakCode, status: int) -> None:
     insecure_desk.answers[ProgramValidateRequest] = [Refused(Nak(code), 1)]
@@ -393,7 +448,8 @@ def test_a_pump_that_stages_something_else(insecure_desk: Desk, file: Path) -> N
 
 def test_the_help_names_the_examples() -> None:
     result = CliRunner().invoke(main, ["program", "--help"])
-    assert {"simple-continuous", "minimum-rate", "stopped", "two-drugs"} <= set(EXAMPLE_NAMES)
+    assert {"simple-continuous", "minimum-rate", "stopped", "two-drugs", "flex"} <= set(EXAMPLE_NAMES)
+    assert {"patient-boluses", "periodic-bolus", "single-bolus"} <= set(EXAMPLE_NAMES)
     for name in EXAMPLE_NAMES:
         assert name in result.stdout
 

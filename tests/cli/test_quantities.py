@@ -1,7 +1,7 @@
 """Quantities: exact, with units, and back again."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from fractions import Fraction
 
@@ -9,22 +9,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.cli.quantities import (
+from emulator.quantities import (
     CONCENTRATION_UNITS_NG_PER_ML,
+    CURRENT_UNITS_NA,
     DURATION_UNITS_US,
+    MASS_UNITS_FG,
     MAX_CONCENTRATION_NG_PER_ML,
     MAX_DURATION_US,
     MAX_RATE_NL_PER_DAY,
     MAX_VOLUME_NL,
     PER_DAY,
+    RESISTANCE_UNITS_MOHM,
+    SHARE_UNITS_PPM,
+    TEMPERATURE_UNITS_CC,
     UNKNOWN_U32,
+    VOLTAGE_UNITS_MV,
     VOLUME_UNITS_NL,
     QuantityError,
+    format_amount,
     format_concentration,
     format_dose_a_day,
     format_duration_us,
     format_rate,
     format_volume_nl,
+    parse_amount,
     parse_concentration_ng_per_ml,
     parse_duration_us,
     parse_level_nl,
@@ -37,6 +45,16 @@ PARSERS: list[Callable[[str], int]] = [
     parse_duration_us,
     parse_rate_nl_per_day,
     parse_concentration_ng_per_ml,
+]
+
+
+AMOUNTS: list[Mapping[str, int]] = [
+    CURRENT_UNITS_NA,
+    MASS_UNITS_FG,
+    RESISTANCE_UNITS_MOHM,
+    SHARE_UNITS_PPM,
+    VOLTAGE_UNITS_MV,
+    VOLUME_UNITS_NL,
 ]
 
 
@@ -70,6 +88,60 @@ def test_a_dose_a_day_is_exact(rate_nl_per_day: int, concentration_ng_per_ml: in
     number, _, unit = format_dose_a_day(rate_nl_per_day * concentration_ng_per_ml).partition(" ")
     millilitres, nanograms = Fraction(rate_nl_per_day, 10**6), Fraction(concentration_ng_per_ml)
     assert Fraction(number) * {"ug/day": 10**3, "mg/day": 10**6}[unit] == millilitres * nanograms
+
+
+@given(st.integers(-(10**12), 10**12), st.sampled_from(AMOUNTS))
+def test_an_amount_that_was_printed_is_read_as_itself_with_or_without_its_unit(
+    amount: int, units: Mapping[str, int]
+) -> None:
+    assert parse_amount(format_amount(amount, units), units) == amount
+    assert parse_amount(str(amount), units) == amount
+
+
+@pytest.mark.parametrize(
+    ("text", "units", "amount"),
+    [
+        ("-0.4V", VOLTAGE_UNITS_MV, -400),
+        ("\N{MINUS SIGN}400 mV", VOLTAGE_UNITS_MV, -400),
+        ("+2mA", CURRENT_UNITS_NA, 2_000_000),
+        ("2\N{MICRO SIGN}A", CURRENT_UNITS_NA, 2_000),
+        ("2.5k\N{OHM SIGN}", RESISTANCE_UNITS_MOHM, 2_500_000),
+        ("15%", SHARE_UNITS_PPM, 150_000),
+        ("0.0001 %", SHARE_UNITS_PPM, 1),
+        ("41\N{DEGREE SIGN}C", TEMPERATURE_UNITS_CC, 4_100),
+        ("20ul", VOLUME_UNITS_NL, 20_000),
+        ("0", {}, 0),
+    ],
+)
+def test_the_ways_to_write_an_amount(text: str, units: Mapping[str, int], amount: int) -> None:
+    assert parse_amount(text, units) == amount
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no amount; write a number with a unit mV, V"),
+        ("much", "no amount"),
+        ("--1V", "no amount"),
+        ("1e3", "no amount|not known"),
+        ("1A", "the unit 'A', which is not known here"),
+        ("0.5mV", "finer than the smallest step"),
+        ("\N{FULLWIDTH DIGIT FIVE}V", "no amount"),
+        ("1" * 100, "no amount"),
+    ],
+)
+def test_what_is_no_amount_is_told_why(text: str, said: str) -> None:
+    with pytest.raises(QuantityError, match=said):
+        parse_amount(text, VOLTAGE_UNITS_MV)
+
+
+@given(st.text(max_size=80), st.sampled_from(AMOUNTS))
+def test_any_text_is_an_amount_or_one_sentence(text: str, units: Mapping[str, int]) -> None:
+    try:
+        amount = parse_amount(text, units)
+    except QuantityError:
+        return
+    assert parse_amount(format_amount(amount, units), units) == amount
 
 
 @given(st.integers(1, 4_000), st.integers(0, 9), st.sampled_from(sorted(VOLUME_UNITS_NL)))

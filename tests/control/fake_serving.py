@@ -12,10 +12,13 @@ from types import MappingProxyType
 from typing import Any
 
 from emulator.control.server import ControlHandle, start_control
-from emulator.events import Event, Logged, PowerChanged
-from emulator.inputs import Action, ArmFault, ClearFaults
+from emulator.events import Event, Logged, PowerChanged, SyringeUsed
+from emulator.inputs import Action, ArmDeviceFault, ArmFault, ClearFaults, UseSyringe
+from firmware_model.faults import ArmedFault, FaultBoard
 
 PATIENCE_S = 20  # only a broken test waits this long
+RESERVOIR_NL = 18_500_000
+ROOM_NL = 20_000_000
 
 
 class FakeServing:
@@ -27,6 +30,8 @@ class FakeServing:
         self.time_us = 0
         self.actions: list[Action] = []
         self.armed: list[str] = []
+        self.board = FaultBoard()
+        self.observers: list[Callable[[Event], None]] = []
         self.moves: list[str] = []
         self.move_began = threading.Event()
         # A move waits for this while it is set.
@@ -67,21 +72,53 @@ class FakeServing:
         if self.refusal is not None:
             raise self.refusal
         self.actions.append(action)
-        if isinstance(action, ArmFault):
-            self.armed.append(str(action.fault))
-        elif isinstance(action, ClearFaults):
-            self.armed.clear()
+        match action:
+            case ArmFault(fault):
+                self.armed.append(str(fault))
+            case ArmDeviceFault(fault):
+                self.board.arm(fault, self.time_us)
+                self._strike()
+            case ClearFaults():
+                self.armed.clear()
+                self.board.armed.clear()
+            case UseSyringe():
+                self._use_syringe(action)
 
-    def armed_faults(self) -> list[str]:
-        return list(self.armed)
+    def _strike(self) -> None:
+        """Faults that are due begin; one that resets is over at once."""
+        while (due := self.board.due(self.time_us)) is not None:
+            due.turn()
+            due.active = due.fault.verb != "reset"
+            self.board.drop_spent()
+
+    def _use_syringe(self, action: UseSyringe) -> None:
+        withdrawn_nl = RESERVOIR_NL if action.withdraw_nl is None else action.withdraw_nl
+        injected_nl = min(action.inject_nl, ROOM_NL)
+        used = SyringeUsed(number=4, at_us=self.time_us, withdrawn_nl=withdrawn_nl, injected_nl=injected_nl)
+        for observer in self.observers:
+            observer(used)
+
+    def observe(self, observer: Callable[[Event], None]) -> Callable[[], None]:
+        self.observers.append(observer)
+        return lambda: self.observers.remove(observer)
+
+    def armed_faults(self) -> list[str | ArmedFault]:
+        return [*self.armed, *self.board.armed]
 
     def truth(self) -> dict[str, object]:
         if self.defect is not None:
             raise self.defect
         return {
             "at_us": self.time_us,
-            "reservoir": {"volume_nl": 18_500_000, "empty": False},
+            "reservoir": {"volume_nl": RESERVOIR_NL, "empty": False},
             "rate_nl_per_day": 500_000,
+            "tip_ng_per_ml": {"baclofen": 500_000},
+            "tip_fg": {"x_nl": 1_500_000_000, "y.z": 12},
+            "pocket_fg": {},
+            "next_at_tip_in_nl": None,
+            "cell_charge_ppm": 985_000,
+            "cell_mv": 2_950,
+            "temperature_cc": 3_705,
         }
 
     def shutdown(self) -> None:

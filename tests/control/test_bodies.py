@@ -17,12 +17,26 @@ from emulator.control.bodies import (
     PowerBody,
     RequestError,
     RunUntilBody,
+    SyringeBody,
     read_body,
 )
 
-KINDS = (AdvanceBody, EmptyBody, FaultBody, PowerBody, RunUntilBody)
+KINDS = (AdvanceBody, EmptyBody, FaultBody, PowerBody, RunUntilBody, SyringeBody)
 NAMES = st.sampled_from(
-    ["duration_us", "event", "match", "limit_us", "fault", "change", "at_write", "mode", "torn_bytes"]
+    [
+        "duration_us",
+        "event",
+        "match",
+        "limit_us",
+        "fault",
+        "change",
+        "at_write",
+        "mode",
+        "torn_bytes",
+        "withdraw_nl",
+        "inject_nl",
+        "drugs",
+    ]
 )
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from emulator.cli import main
-from emulator.inputs import CutPower, ReplaceKeys, RestorePower
+from emulator.inputs import CutPower, ReplaceKeys, RestorePower, UseSyringe
 from emulator.running import PortRecord, RunningPump, register
 from firmware_model.memory import CutMode
 from tests.control.fake_serving import PATIENCE_S, ServedControl
@@ -53,7 +53,7 @@ def vpump(*arguments: str, env: dict[str, str] | None = None) -> Result:
 
 
 def test_every_group_and_verb_teaches_by_example() -> None:
-    verbs = [[], ["advance"], ["run-until"], ["fault"], ["faults"], ["truth"], ["keys"], ["shutdown"]]
+    verbs = [[], ["advance"], ["run-until"], ["fault"], ["faults"], ["syringe"], ["truth"], ["keys"], ["shutdown"]]
     verbs += [["power"], ["power", "cut"], ["power", "restore"]]
     for verb in verbs:
         result = vpump("control", *verb, "--help")
@@ -143,15 +143,99 @@ def test_faults() -> None:
     assert vpump("control", "faults").stdout == "no fault is armed\n"
     assert vpump("control", "fault", FAULT).stdout == f"armed: {FAULT}\n"
     assert vpump("control", "fault", *FAULT.split()).stdout == f"armed: {FAULT}\n" * 2
-    assert json.loads(vpump("control", "faults", "--json").stdout) == {"armed": [FAULT, FAULT]}
+    listed = {"fault": FAULT, "kind": "line"}
+    assert json.loads(vpump("control", "faults", "--json").stdout) == {"armed": [listed, listed]}
     assert vpump("control", "faults", "--clear").stdout == "no fault is armed\n"
 
 
 @pytest.mark.usefixtures("_running")
-def test_a_fault_that_is_none_is_wrong_usage() -> None:
-    result = vpump("control", "fault", "lose everything at once")
+def test_faults_of_the_pump() -> None:
+    assert vpump("control", "fault", "stall", "for=2h").stdout == "armed: stall for=2h  (number 1, active until 2h)\n"
+    vpump("control", "fault", "field recovery=3h")
+    result = vpump("control", "fault", "cell-sag mv=0.9V after=10min for=1min")
+    assert result.stdout.splitlines() == [
+        "armed: stall for=2h  (number 1, active until 2h)",
+        "armed: field recovery=3h reverse=0  (number 2, active until it is cleared)",
+        "armed: cell-sag mv=900 after=10min for=1min  (number 3, begins at 10min)",
+    ]
+    document = json.loads(vpump("control", "faults", "--json").stdout)
+    assert document["armed"][0] == {
+        "fault": "stall for=2h",
+        "kind": "device",
+        "number": 1,
+        "active": True,
+        "next_change_us": 7_200_000_000,
+        "left": 0,
+    }
+    assert vpump("control", "faults", "--clear").stdout == "no fault is armed\n"
+
+
+@pytest.mark.usefixtures("_running")
+def test_a_fault_that_strikes_at_once() -> None:
+    assert vpump("control", "fault", "reset").stdout == "struck at once: reset\n"
+    vpump("control", "fault", FAULT)
+    assert vpump("control", "fault", "reset").stdout == f"struck at once: reset\narmed: {FAULT}\n"
+
+
+@pytest.mark.usefixtures("_running")
+@pytest.mark.parametrize(
+    ("fault", "part_of_the_sentence"),
+    [
+        ("lose everything at once", "'lose' is not known"),
+        ("stall for=2", "for is '2', but allowed is a duration from 0s to 7320d with its unit d, h, min"),
+        ("write-cut mode=tron", "mode 'tron' is not known (did you mean torn?)"),
+    ],
+)
+def test_a_fault_that_is_none_is_wrong_usage(fault: str, part_of_the_sentence: str) -> None:
+    result = vpump("control", "fault", fault)
     assert result.exit_code == 2
-    assert "'lose' is not known" in result.stderr
+    assert part_of_the_sentence in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.usefixtures("_running")
+def test_a_syringe(served: ServedControl) -> None:
+    result = vpump("control", "syringe", "--withdraw", "all", "--inject", "20mL", "--drug", "baclofen 500ug/mL")
+    assert (result.exit_code, result.stdout) == (0, "withdrawn: 18.5 mL\ninjected: 20 mL\n")
+    result = vpump("control", "syringe", "--inject", "22mL", "--drug", "no 7 500 ug/mL", "--drug", "x 0.1mg/ml")
+    assert result.stdout.splitlines() == [
+        "withdrawn: 0 nL",
+        "injected: 20 mL",
+        "not in the reservoir: 2 mL of what was to be injected",
+    ]
+    assert json.loads(vpump("control", "syringe", "--withdraw", "50uL", "--json").stdout) == {
+        "withdrawn_nl": 50_000,
+        "injected_nl": 0,
+        "now_us": 0,
+    }
+    assert served.serving.actions == [
+        UseSyringe(None, 20_000_000, (("baclofen", 500_000),)),
+        UseSyringe(0, 22_000_000, (("no 7", 500_000), ("x", 100_000))),
+        UseSyringe(50_000, 0, ()),
+    ]
+
+
+@pytest.mark.usefixtures("_running")
+@pytest.mark.parametrize(
+    ("arguments", "part_of_the_sentence"),
+    [
+        ([], "the syringe would do nothing"),
+        (["--withdraw", "20"], "--withdraw: '20' has no unit; write a volume with its unit nL, uL or mL"),
+        (["--withdraw", "some"], "or all."),
+        (["--inject", "all"], "'all'"),
+        (["--inject", "2000mL"], "1000000000"),
+        (["--inject", "1mL", "--drug", "baclofen"], "write its name and its concentration"),
+        (["--inject", "1mL", "--drug", "500ug/mL"], "write its name and its concentration"),
+        (["--inject", "1mL", "--drug", "baclofen 500ug"], "--drug: '500ug' has the unit 'ug'"),
+        (["--inject", "1mL", "--drug", "x 1mg/mL", "--drug", "x 2mg/mL"], "--drug: 'x' is given twice"),
+        (["--withdraw", "all", "--drug", "x 1mg/mL"], "so they need inject_nl"),
+    ],
+)
+def test_a_syringe_that_cannot_be(served: ServedControl, arguments: list[str], part_of_the_sentence: str) -> None:
+    result = vpump("control", "syringe", *arguments)
+    assert result.exit_code == 2
+    assert part_of_the_sentence in result.stderr
+    assert served.serving.actions == []
 
 
 @pytest.mark.usefixtures("_running")
@@ -165,10 +249,18 @@ def test_what_the_pump_refuses(served: ServedControl) -> None:
 def test_truth() -> None:
     lines = vpump("control", "truth").stdout.splitlines()
     assert lines == [
-        "at_us                       0  0s",
-        "reservoir.volume_nl  18500000  18.5 mL",
-        "reservoir.empty         False",
-        "rate_nl_per_day        500000  500 uL/day",
+        "at_us                            0  0s",
+        "reservoir.volume_nl       18500000  18.5 mL",
+        "reservoir.empty              False",
+        "rate_nl_per_day             500000  500 uL/day",
+        "tip_ng_per_ml.baclofen      500000  500 ug/mL",
+        "tip_fg.x_nl             1500000000  1.5 ug",
+        "tip_fg.y.z                      12  12 fg",
+        "pocket_fg                        -",
+        "next_at_tip_in_nl                -",
+        "cell_charge_ppm             985000  98.5 %",
+        "cell_mv                       2950  2.95 V",
+        "temperature_cc                3705  37.05 °C",
     ]
     assert json.loads(vpump("control", "truth", "--json").stdout)["reservoir"]["volume_nl"] == 18_500_000
 

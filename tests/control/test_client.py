@@ -13,7 +13,7 @@ import pytest
 from emulator.control import client as client_module
 from emulator.control.client import ControlClient, ControlError, ControlUnreachable
 from emulator.control.spec import ControlSpecError
-from emulator.inputs import ClearFaults, CutPower, RestorePower
+from emulator.inputs import ClearFaults, CutPower, RestorePower, UseSyringe
 from firmware_model.memory import CutMode
 from tests.control.fake_serving import PATIENCE_S, ServedControl
 
@@ -33,15 +33,21 @@ def test_every_method(kind: str, request: pytest.FixtureRequest) -> None:
     assert pump.run_until("power", limit_us=100, match={"change": "restored"})["reached"] is False
     assert pump.advance(1000) == 1108
     assert pump.faults() == []
-    assert pump.arm_fault(FAULT) == [FAULT]
-    assert pump.faults() == [FAULT]
+    armed = [{"fault": FAULT, "kind": "line"}]
+    assert pump.arm_fault(FAULT) == {"fault": FAULT, "armed": armed}
+    assert pump.faults() == armed
     assert pump.clear_faults() == []
+    drugs = {"baclofen": 500_000}
+    assert pump.use_syringe(withdraw_nl="all", inject_nl=7, drugs=drugs)["injected_nl"] == 7
+    assert pump.use_syringe(withdraw_nl=5)["withdrawn_nl"] == 5
     pump.cut_power()
     pump.cut_power(at_write=2, mode="torn", torn_bytes=5)
     pump.restore_power()
     assert pump.truth() == served.serving.truth()
     assert served.serving.actions[1:] == [
         ClearFaults(),
+        UseSyringe(None, 7, (("baclofen", 500_000),)),
+        UseSyringe(5, 0, ()),
         CutPower(),
         CutPower(at_write=2, mode=CutMode.TORN, torn_bytes=5),
         RestorePower(),
@@ -142,8 +148,9 @@ def test_who_is_no_vpump_is_named_so(socket_path: Path, answer: bytes, part_of_t
     assert part_of_the_sentence in caught.value.sentence
 
 
-def test_an_answer_without_its_list_is_no_vpumps(socket_path: Path) -> None:
-    thread = answer_once(socket_path, b"HTTP/1.1 200 OK\r\n\r\n{}")
+@pytest.mark.parametrize("answer", [b"{}", b'{"armed": {}}', b'{"armed": ["drop answer any"]}'])
+def test_an_answer_without_its_list_is_no_vpumps(socket_path: Path, answer: bytes) -> None:
+    thread = answer_once(socket_path, b"HTTP/1.1 200 OK\r\n\r\n" + answer)
     with pytest.raises(ControlError, match="no list 'armed'"):
         ControlClient(f"unix:{socket_path}").faults()
     thread.join(PATIENCE_S)

@@ -31,11 +31,46 @@ def steer(url: str) -> None:
     assert pump.truth()["powered"] is False
     pump.restore_power()
     assert pump.truth()["powered"] is True
-    assert pump.arm_fault(FAULT) == [FAULT]
-    assert pump.clear_faults() == []
+    steer_faults(pump)
+    refill(pump)
     assert pump.replace_keys({role: bytes(16) for role in ("reader", "patient", "clinician")})["keys"] == "own"
     assert pump.replace_keys()["keys"] == "test"
     pump.shutdown()
+
+
+def steer_faults(pump: ControlClient) -> None:
+    """Both kinds of fault stand in one list; one of the pump has its event, and its effect on the truth."""
+    pump.arm_fault(FAULT)
+    assert pump.arm_fault("stall after=1h for=2h")["fault"] == "stall after=1h for=2h"
+    line, device = pump.faults()
+    assert line == {"fault": FAULT, "kind": "line"}
+    assert (device["kind"], device["number"], device["active"]) == ("device", 1, False)
+    answer = pump.run_until("device-fault", match={"change": "began"}, limit_us=DAY_US)
+    assert answer["now_us"] == device["next_change_us"]
+    assert pump.faults()[1]["active"] is True
+    assert pump.truth()["rotor_stalled"] is True
+    assert pump.clear_faults() == []
+    assert pump.truth()["rotor_stalled"] is False
+
+
+def refill(pump: ControlClient) -> None:
+    """A syringe changes what is so, and nothing of what the pump believes."""
+    before = pump.truth()
+    used = pump.use_syringe(withdraw_nl="all", inject_nl=10_000_000, drugs={"baclofen": 500_000})
+    after = pump.truth()
+    held_nl, withdrawn_nl = before["reservoir_nl"], used["withdrawn_nl"]
+    assert isinstance(held_nl, int)
+    assert isinstance(withdrawn_nl, int)
+    assert used["injected_nl"] == 10_000_000
+    assert after["reservoir_nl"] == held_nl - withdrawn_nl + 10_000_000
+    assert after["believed_reservoir_nl"] == before["believed_reservoir_nl"]
+    assert set(_nested(after, "reservoir_ng_per_ml")) == {"baclofen"}
+
+
+def _nested(truth: dict[str, object], name: str) -> dict[str, object]:
+    value = truth[name]
+    assert isinstance(value, dict)
+    return value
 
 
 def test_a_tester_steers_a_pump(socket_path: Path) -> None:

@@ -9,12 +9,14 @@ import pytest
 
 from emulator.control.bodies import MAX_BODY_BYTES
 from emulator.events import SCHEMA
-from emulator.inputs import ArmFault, ClearFaults, CutPower, ReplaceKeys, RestorePower
+from emulator.inputs import ArmDeviceFault, ArmFault, ClearFaults, CutPower, ReplaceKeys, RestorePower, UseSyringe
 from emulator.serving import ServingStopped
+from firmware_model.faults import device_fault
 from firmware_model.memory import CutMode
-from tests.control.fake_serving import PATIENCE_S, ServedControl
+from tests.control.fake_serving import PATIENCE_S, RESERVOIR_NL, ROOM_NL, ServedControl
 
 DAY_US = 86_400_000_000
+HOUR_US = 3_600_000_000
 FAULT = "drop answer BOLUS_EXECUTE nth=1 count=1"
 
 
@@ -30,6 +32,7 @@ def test_the_root_lists_the_routes(served: ServedControl) -> None:
         ("GET", "/faults"),
         ("POST", "/faults"),
         ("DELETE", "/faults"),
+        ("POST", "/syringe"),
         ("POST", "/power"),
         ("PUT", "/keys"),
         ("GET", "/truth"),
@@ -98,6 +101,13 @@ def test_run_until_ends_at_its_limit(served: ServedControl) -> None:
             "is 'bolus'; allowed are: boot, therapy",
         ),
         ({"event": "power", "limit_us": 1, "match": {"change": "on"}}, "match", "is 'on'; allowed are: cut, restored"),
+        ({"event": "tone", "limit_us": 1, "match": {"tone": "loud"}}, "match", "is 'loud'; allowed are: dual, single"),
+        ({"event": "tone", "limit_us": 1, "match": {"alarm": "stall"}}, "match", "motor_stall"),
+        (
+            {"event": "device-fault", "limit_us": 1, "match": {"change": "on"}},
+            "match",
+            "is 'on'; allowed are: began, ended",
+        ),
         ({"event": "log", "limit_us": 1, "match": {"detail.step": 1}}, "match", "no field 'detail.step'; allowed are:"),
         ({"event": "log", "limit_us": 1, "match": {"type": "boot", "detail.steps": 1}}, "match", "detail.reset_reason"),
         ({"event": "log", "limit_us": 1, "match": {"op_id": 1.5}}, "match", "allowed is an object of at most 16"),
@@ -124,19 +134,111 @@ def test_run_until_knows_every_kind_of_event(served: ServedControl, kind: str) -
 def test_faults_are_armed_listed_and_cleared(served: ServedControl) -> None:
     assert served.send("GET", "/faults").json == {"armed": []}
     armed = served.send("POST", "/faults", {"fault": FAULT})
-    assert (armed.status, armed.json) == (200, {"armed": [FAULT]})
+    listed = [{"fault": FAULT, "kind": "line"}]
+    assert (armed.status, armed.json) == (200, {"fault": FAULT, "armed": listed})
     (action,) = served.serving.actions
     assert isinstance(action, ArmFault)
-    assert served.send("GET", "/faults").json == {"armed": [FAULT]}
+    assert served.send("GET", "/faults").json == {"armed": listed}
     assert served.send("DELETE", "/faults").json == {"armed": []}
     assert served.serving.actions[-1] == ClearFaults()
 
 
-@pytest.mark.parametrize("fault", ["", "nonsense", "drop answer NO_SUCH_OPERATION", "x" * 1001])
+def test_faults_of_the_pump_stand_in_the_same_list_with_what_will_become_of_them(served: ServedControl) -> None:
+    served.serving.time_us = 1_000
+    served.send("POST", "/faults", {"fault": "stall for=2h"})
+    served.send("POST", "/faults", {"fault": "gain-error ppm=15%"})
+    answer = served.send("POST", "/faults", {"fault": "intermittent-stall after=10min"})
+    assert answer.json["fault"] == "intermittent-stall after=10min for=30min every=8h count=9"
+    assert served.serving.actions[0] == ArmDeviceFault(device_fault("stall", **{"for": 2 * HOUR_US}))
+    served.send("POST", "/faults", {"fault": FAULT})
+    until_us, from_us = 1_000 + 2 * HOUR_US, 1_000 + HOUR_US // 6
+    assert served.send("GET", "/faults").json["armed"] == [
+        {"fault": FAULT, "kind": "line"},
+        described("stall for=2h", number=1, active=True, next_change_us=until_us, left=0),
+        described("gain-error ppm=150000", number=2, active=True, next_change_us=None, left=0),
+        described(answer.json["fault"], number=3, active=False, next_change_us=from_us, left=9),
+    ]
+    assert served.send("DELETE", "/faults").json == {"armed": []}
+
+
+def described(fault: str, **standing: object) -> dict[str, object]:
+    return {"fault": fault, "kind": "device", **standing}
+
+
+def test_a_fault_that_strikes_at_once_is_told_and_not_armed(served: ServedControl) -> None:
+    assert served.send("POST", "/faults", {"fault": " reset  count=1"}).json == {"fault": "reset", "armed": []}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["", "nonsense", "drop answer NO_SUCH_OPERATION", "stall for=2", "stall ever=1h", "write-cut mode=x", "x" * 1001],
+)
 def test_a_fault_that_is_none_is_refused(served: ServedControl, fault: str) -> None:
     answer = served.send("POST", "/faults", {"fault": fault})
     assert answer.status == 400
     assert answer.json["field"] == "fault"
+    assert served.serving.actions == []
+
+
+@pytest.mark.parametrize(
+    ("body", "action", "answer"),
+    [
+        ({"withdraw_nl": "all"}, UseSyringe(None, 0), (RESERVOIR_NL, 0)),
+        ({"withdraw_nl": 5}, UseSyringe(5, 0), (5, 0)),
+        ({"inject_nl": 7}, UseSyringe(0, 7), (0, 7)),
+        (
+            {
+                "withdraw_nl": "all",
+                "inject_nl": ROOM_NL + 1,
+                "drugs": [
+                    {"name": "baclofen", "concentration_ng_per_ml": 500_000},
+                    {"name": "saline 0.9", "concentration_ng_per_ml": 0},
+                ],
+            },
+            UseSyringe(None, ROOM_NL + 1, (("baclofen", 500_000), ("saline 0.9", 0))),
+            (RESERVOIR_NL, ROOM_NL),
+        ),
+    ],
+)
+def test_a_syringe(served: ServedControl, body: dict[str, object], action: UseSyringe, answer: tuple[int, int]) -> None:
+    served.serving.time_us = 9
+    used = served.send("POST", "/syringe", body)
+    assert (used.status, used.json) == (200, {"withdrawn_nl": answer[0], "injected_nl": answer[1], "now_us": 9})
+    assert served.serving.actions == [action]
+    assert served.serving.observers == []
+
+
+BACLOFEN = {"name": "baclofen", "concentration_ng_per_ml": 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "part_of_the_sentence"),
+    [
+        ({}, "withdraw_nl", "the syringe would do nothing"),
+        ({"withdraw_nl": 0, "inject_nl": 0}, "withdraw_nl", "the syringe would do nothing"),
+        ({"withdraw_nl": -1}, "withdraw_nl", 'allowed is a whole number from 0 to 1000000000, or "all"'),
+        ({"withdraw_nl": 10**9 + 1}, "withdraw_nl", "is 1000000001"),
+        ({"withdraw_nl": "everything"}, "withdraw_nl", '"everything"'),
+        ({"withdraw_nl": 1.5}, "withdraw_nl", "is 1.5"),
+        ({"inject_nl": "all"}, "inject_nl", "allowed is a whole number from 0 to 1000000000"),
+        ({"inject_nl": 1, "drugs": {}}, "drugs", "at most 5 objects"),
+        ({"inject_nl": 1, "drugs": [{"name": "baclofen"}]}, "drugs", "concentration_ng_per_ml"),
+        ({"inject_nl": 1, "drugs": [BACLOFEN | {"name": ""}]}, "drugs", "1 to 16 characters"),
+        ({"inject_nl": 1, "drugs": [BACLOFEN | {"name": "x" * 17}]}, "drugs", "1 to 16 characters"),
+        ({"inject_nl": 1, "drugs": [BACLOFEN | {"name": "a\n"}]}, "drugs", "printable ASCII"),
+        ({"inject_nl": 1, "drugs": [BACLOFEN | {"name": "\u03b1"}]}, "drugs", "printable ASCII"),
+        ({"inject_nl": 1, "drugs": [BACLOFEN | {"concentration_ng_per_ml": -1}]}, "drugs", "(0 to 4294967294)"),
+        ({"inject_nl": 1, "drugs": [BACLOFEN | {"dose": 1}]}, "drugs", "at most 5 objects"),
+        ({"inject_nl": 1, "drugs": [BACLOFEN, BACLOFEN]}, "drugs", "drug 'baclofen' is there twice"),
+        ({"inject_nl": 1, "drugs": [BACLOFEN | {"name": f"d{number}"} for number in range(6)]}, "drugs", "at most 5"),
+        ({"withdraw_nl": "all", "drugs": [BACLOFEN]}, "drugs", "so they need inject_nl"),
+        ({"volume_nl": 1}, "volume_nl", "allowed are: withdraw_nl, inject_nl, drugs"),
+    ],
+)
+def test_a_syringe_that_cannot_be(served: ServedControl, body: object, field: str, part_of_the_sentence: str) -> None:
+    answer = served.send("POST", "/syringe", body)
+    assert (answer.status, answer.json["field"]) == (400, field)
+    assert part_of_the_sentence in answer.json["error"]
     assert served.serving.actions == []
 
 
@@ -223,6 +325,7 @@ def test_no_keys_are_the_published_ones(served: ServedControl) -> None:
     [
         ({"reader": KEYS["reader"]}, "patient"),
         (KEYS | {"clinician": KEYS["clinician"][:-1]}, "clinician"),
+        (KEYS | {"clinician": KEYS["clinician"] + "\n"}, "clinician"),
         (KEYS | {"clinician": "g" + KEYS["clinician"][1:]}, "clinician"),
         (KEYS | {"patient": 7}, "patient"),
         (KEYS | {KEYS["reader"]: "reader"}, "…"),

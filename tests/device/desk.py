@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 
 from emulator.device import Device
 from emulator.events import Event
-from emulator.faults.registry import parse_fault
-from emulator.inputs import ArmFault, LineChange
+from emulator.faults.arming import arming
+from emulator.inputs import LineChange
 from emulator.vpump_wire import VpumpWire
 from firmware_model.profile import Profile
 from firmware_model.pump import Pump
@@ -48,7 +48,7 @@ def new_device(
 
 
 def arm(device: Device, fault: str) -> None:
-    device.control(ArmFault(parse_fault(fault, device.fault_names)), device.now_us)
+    device.control(arming(fault, device.fault_names), device.now_us)
 
 
 def happened(device: Device) -> list[Event]:

@@ -11,10 +11,10 @@ from emulator.device import Device
 from emulator.inputs import CutPower, Input, RestorePower
 from firmware_model.firmware.codes import Mode
 from firmware_model.firmware.gate import pump_state
-from firmware_model.firmware.program import Program
+from firmware_model.firmware.program import PatientBolusSetting, Program
 from protocol.access import PumpState
 from protocol.fields import decode
-from protocol.messages import alarm, deliver, link, log, op, program, pump_time, read
+from protocol.messages import alarm, deliver, link, log, op, program, pump_time, read, routine
 from protocol.messages.codes import Block, OpenFlag, Role
 from protocol.refusals import OK
 from tests.device.desk import HELLO, SECOND, execute, happened, prepare, turned
@@ -27,25 +27,29 @@ LOW_RESERVOIR_US = 1_900 * SECOND
 EMPTY_US = 1_000 * SECOND
 ALARM = 1
 BOLUS_NL, BOLUS_S = 20_000, 3_600
+REFILL_NL = 1_000_000
+UNIX_S = 1_900_000_000
 PART = 192
+PATIENT_BOLUS = PatientBolusSetting(volume_nl=5_000, duration_s=60, lockout_s=300, window_s=3_600, activations_max=4)
+"""What the program allows the patient. The lockout that it begins with is over when the alarm has come."""
 
 
 def _bolus(host: HandHost) -> None:
     lease = host.ask(prepare(BOLUS_NL, BOLUS_S))
-    host.ask(execute(lease, 1, therapy_rev(host)))
+    host.ask(execute(lease, 2, therapy_rev(host)))
 
 
-def _commit_stopped(host: HandHost) -> None:
-    stage_id, crc32 = _validated(host, new_program(LONG_LOG, mode=Mode.STOPPED))
-    host.ask(program.ProgramCommitRequest(stage_id=stage_id, crc32=crc32, op_id=1, therapy_rev=therapy_rev(host)))
+def commit_program(host: HandHost, op_id: int, wanted: Program) -> None:
+    stage_id, crc32 = _validated(host, wanted)
+    host.ask(program.ProgramCommitRequest(stage_id=stage_id, crc32=crc32, op_id=op_id, therapy_rev=therapy_rev(host)))
 
 
 _ON_THE_WAY: Mapping[PumpState, Callable[[HandHost], None]] = {
     PumpState.RUNNING: lambda _: None,
     PumpState.BOLUS: _bolus,
-    PumpState.STOPPED: lambda host: host.ask(deliver.StopRequest(op_id=1, therapy_rev=0)),
-    PumpState.IDLE: _commit_stopped,
-    PumpState.EMPTY: lambda host: host.device.advance(host.device.now_us + EMPTY_US),
+    PumpState.STOPPED: lambda host: host.ask(deliver.StopRequest(op_id=2, therapy_rev=0)),
+    PumpState.IDLE: lambda host: commit_program(host, 2, new_program(LONG_LOG, mode=Mode.STOPPED)),
+    PumpState.HELD: lambda host: host.device.advance(host.device.now_us + EMPTY_US),
     PumpState.FAILED: lambda _: None,
 }
 
@@ -53,6 +57,9 @@ _ON_THE_WAY: Mapping[PumpState, Callable[[HandHost], None]] = {
 @cache
 def _inputs_to(state: PumpState) -> tuple[Input, ...]:
     device = recorded_device()
+    host = HandHost(device).open_line().connect()
+    commit_program(host, 1, new_program(LONG_LOG, patient=PATIENT_BOLUS))
+    host.close_line()
     device.advance(LOW_RESERVOIR_US)
     host = HandHost(device).open_line().connect()
     _ON_THE_WAY[state](host)
@@ -114,7 +121,7 @@ class WellMeant:
 
     @property
     def new_op(self) -> int:
-        return 2
+        return 3
 
     def begun(self) -> int:
         return self.host.ask(program.ProgramBeginRequest()).stage_id if self._prepares else 1
@@ -140,6 +147,17 @@ class WellMeant:
     def commit(self) -> program.ProgramCommitRequest:
         stage_id, crc32 = self.validated()
         return program.ProgramCommitRequest(stage_id=stage_id, crc32=crc32, op_id=self.new_op, therapy_rev=self.rev)
+
+    def refill(self) -> routine.RefillCommitRequest:
+        return routine.RefillCommitRequest(
+            refill_id=self.host.ask(routine.RefillBeginRequest()).refill_id if self._prepares else 1,
+            measured_nl=0,
+            volume_nl=REFILL_NL,
+            volume_complement=turned(REFILL_NL),
+            drugs=(routine.RefillDrug(name="", concentration_ng_per_ml=0),) * routine.REFILL_DRUGS_MAX,
+            op_id=self.new_op,
+            therapy_rev=self.rev,
+        )
 
     def auth(self) -> link.AuthRequest:
         """With what an OPEN was answered with, which opens a session where there is none."""
@@ -179,6 +197,10 @@ _REQUESTS: Mapping[str, Any] = {
     "LINK_STATS": link.LinkStatsRequest(),
     "STATUS": read.StatusRequest(),
     "IDENT": read.IdentRequest(),
+    "LIMITS": read.LimitsRequest(),
+    "COUNTERS": read.CountersRequest(),
+    "BATTERY": read.BatteryRequest(),
+    "RESERVOIR": read.ReservoirRequest(),
     "THERAPY_READ": read.TherapyReadRequest(block=Block.IMAGE, offset=0, length=PART),
     "PROGRAM_BEGIN": program.ProgramBeginRequest(),
     "PROGRAM_WRITE": _write,
@@ -191,11 +213,22 @@ _REQUESTS: Mapping[str, Any] = {
     "BOLUS_PREPARE": prepare(BOLUS_NL, BOLUS_S),
     "BOLUS_EXECUTE": WellMeant.execute,
     "BOLUS_CANCEL": lambda well: deliver.BolusCancelRequest(bolus_id=1, op_id=well.new_op, therapy_rev=0),
+    "PATIENT_BOLUS": lambda well: deliver.PatientBolusRequest(op_id=well.new_op, therapy_rev=well.rev),
     "ALARM_LIST": alarm.AlarmListRequest(from_instance=0),
     "ALARM_ACK": alarm.AlarmAckRequest(instance=ALARM),
+    "ALARM_CLEAR": alarm.AlarmClearRequest(instance=ALARM),
+    "ALARM_SNAPSHOT": alarm.AlarmSnapshotRequest(instance=ALARM),
+    "ALARM_SILENCE": alarm.AlarmSilenceRequest(instance=ALARM),
     "LOG_STATUS": log.LogStatusRequest(),
     "LOG_READ": log.LogReadRequest(epoch=1, from_sequence=1, maximum=4),
+    "LOG_FIND_BY_ELAPSED": log.LogFindByElapsedRequest(epoch=1, elapsed_s=0),
     "TIME_READ": pump_time.TimeReadRequest(),
+    "TIME_SET": lambda well: pump_time.TimeSetRequest(
+        unix_s=UNIX_S, offset_min=60, op_id=well.new_op, therapy_rev=well.rev
+    ),
+    "SELFTEST": routine.SelftestRequest(),
+    "REFILL_BEGIN": routine.RefillBeginRequest(),
+    "REFILL_COMMIT": WellMeant.refill,
     "OP_QUERY": op.OpQueryRequest(role=Role.CLINICIAN, op_id=1),
     "OP_LIST": op.OpListRequest(page=0),
 }

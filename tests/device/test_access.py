@@ -40,9 +40,10 @@ NOT_THERE = {
     ("BOLUS_CANCEL", PumpState.RUNNING): NakCode.NO_SUCH_BOLUS,
     ("BOLUS_CANCEL", PumpState.STOPPED): NakCode.NO_SUCH_BOLUS,
     ("BOLUS_CANCEL", PumpState.IDLE): NakCode.NO_SUCH_BOLUS,
-    ("BOLUS_CANCEL", PumpState.EMPTY): NakCode.NO_SUCH_BOLUS,
+    ("BOLUS_CANCEL", PumpState.HELD): NakCode.NO_SUCH_BOLUS,
     # A pump that has lost its memory has no log, and so none of that epoch.
     ("LOG_READ", PumpState.FAILED): NakCode.LOG_EPOCH,
+    ("LOG_FIND_BY_ELAPSED", PumpState.FAILED): NakCode.LOG_EPOCH,
 }
 
 

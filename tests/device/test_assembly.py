@@ -15,7 +15,7 @@ from emulator.assembly import (
     serial_number_for,
 )
 from firmware_model.firmware.security_record import HIGHEST_COUNTER
-from firmware_model.profile import ProfileError
+from firmware_model.profile_text import ProfileError
 from protocol.keys import RoleKeys
 from protocol.messages.codes import Role
 from tests.device.desk import SERIAL

@@ -15,6 +15,7 @@ from firmware_model.commands import Command, Outcome, Reason, Refusal
 from firmware_model.firmware import codes as model
 from firmware_model.firmware.event_log import DETAIL
 from firmware_model.firmware.event_log import LogType as ModelLogType
+from firmware_model.firmware.supervisor import SelfTestPart
 from firmware_model.profile import Profile
 from protocol.access import PumpState, access_of
 from protocol.errands import Errand, Request
@@ -50,6 +51,7 @@ SAME_NAMES: list[tuple[Words, Words, set[str]]] = [
     (model.AlarmType, wire.AlarmType, set()),
     (model.AlarmState, wire.AlarmState, set()),
     (model.ResetReason, wire.ResetReason, set()),
+    (SelfTestPart, wire.SelfTestPart, set()),
     (ModelLogType, wire.LogType, set()),
 ]
 
@@ -97,6 +99,9 @@ def test_every_kind_of_op_has_the_opcode_of_its_command() -> None:
         "BOLUS": by_name["BOLUS_EXECUTE"].opcode,
         "CANCEL": by_name["BOLUS_CANCEL"].opcode,
         "PROGRAM": by_name["PROGRAM_COMMIT"].opcode,
+        "PATIENT_BOLUS": by_name["PATIENT_BOLUS"].opcode,
+        "REFILL": by_name["REFILL_COMMIT"].opcode,
+        "TIME_SET": by_name["TIME_SET"].opcode,
     }
     assert set(dispatcher.OPCODE_OF_KIND) == set(model.OpKind)
 
@@ -110,13 +115,13 @@ def test_a_gate_is_the_row_of_the_table_of_access_in_the_models_words(operation:
 
 
 def test_an_operation_that_no_table_knows_is_let_through_in_no_state() -> None:
-    assert dispatcher.gate_of("PATIENT_BOLUS") == {}
+    assert dispatcher.gate_of("SUBSCRIBE") == {}
 
 
 @pytest.mark.parametrize("kind", ModelLogType, ids=lambda kind: kind.name)
 def test_a_log_record_has_the_same_fields_on_both_sides(kind: ModelLogType) -> None:
     """Names, order and widths: what memory holds is what the wire says."""
-    widths = {"B": 1, "H": 2, "I": 4, "Q": 8}
+    widths = {"B": 1, "H": 2, "h": 2, "I": 4, "Q": 8}
     table = table_of(DATA_OF[wire.LogType[kind.name]])
     assert [(name, widths[code]) for name, code in DETAIL[kind]] == [(field.name, field.size) for field in table]
 
@@ -149,10 +154,10 @@ def test_a_nak_bears_a_detail_exactly_where_its_code_names_one(reason: Reason, f
 def test_refused_kind_says_which_field_and_no_number_of_the_model() -> None:
     desk = Desk(new_device())
     desk.open()
-    bridge = BolusPrepareRequest(
-        kind=wire.BolusKind.BRIDGE, volume_nl=5_000, volume_complement=turned(5_000), duration_s=60
+    pressed = BolusPrepareRequest(
+        kind=wire.BolusKind.PATIENT, volume_nl=5_000, volume_complement=turned(5_000), duration_s=60
     )
-    assert desk.refusal(bridge) == Nak(NakCode.CONDITIONS, field=0)
+    assert desk.refusal(pressed) == Nak(NakCode.CONDITIONS, field=0)
 
 
 def test_an_op_id_that_is_taken_is_refused_without_a_number_to_copy() -> None:
@@ -162,14 +167,25 @@ def test_an_op_id_that_is_taken_is_refused_without_a_number_to_copy() -> None:
     assert desk.refusal(StartRequest(op_id=1, therapy_rev=desk.rev())) == Nak(NakCode.OP_ID_REUSED, field=0)
 
 
+SECTIONS = (
+    *("motor", "reservoir", "therapy", "bolus", "patient", "catheter", "memory", "log", "clock", "cell", "stall"),
+    *("supervisor", "tones"),
+)
+
+
 def extreme_profiles() -> list[Profile]:
-    """What CAPS and IDENT must be able to say: each parameter at both ends of its range."""
+    """What CAPS and IDENT must be able to say: each parameter at both ends of its range.
+
+    Not so the cell's charge and voltages, of which CAPS says nothing: a pump must have power to answer.
+    """
     profiles = []
     for end in ("minimum", "maximum"):
         profile = LONG_LOG
-        for section in ("motor", "reservoir", "therapy", "bolus", "memory", "log", "clock", "cell"):
+        for section in SECTIONS:
             described = {
-                field.name: field.metadata[end] for field in fields(getattr(profile, section)) if end in field.metadata
+                field.name: field.metadata[end]
+                for field in fields(getattr(profile, section))
+                if end in field.metadata and (section != "cell" or field.metadata["unit"] == "days")
             }
             profile = changed(profile, section, **described)
         profiles.append(profile)

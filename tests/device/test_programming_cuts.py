@@ -46,8 +46,8 @@ DAY_S = 86_400
 STEP_NL = SMALL.motor.step_volume_nl
 
 DRUGS = (
-    DrugEntry(name="baclofen", concentration_ng_per_ml=500_000),
-    DrugEntry(name="morphine", concentration_ng_per_ml=10_000_000),
+    DrugEntry(name="baclofen", concentration_ng_per_ml=500_000, stability_days=0),
+    DrugEntry(name="morphine", concentration_ng_per_ml=10_000_000, stability_days=0),
 )
 RUNNING = {"rate_nl_per_day": 6_480_000}
 STOPPED = {"mode": Mode.STOPPED}

@@ -17,8 +17,8 @@ def test_the_tour_for_people(vpump: Vpump) -> None:
     for said in (
         "TEST KEYS",
         "every frame is sealed",
-        "*  program               7BFB86FE           EA961380",
-        "program EA961380 is active (operation 1).",
+        "*  program               32687E0C           BA3342D0",
+        "program BA3342D0 is active (operation 1).",
         "drop answer BOLUS_EXECUTE count=4",
         "once: 2 boluses in the ledger, 90 uL in all.",
         "low reservoir, raised after 28d",

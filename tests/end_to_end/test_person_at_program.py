@@ -20,7 +20,7 @@ from tests.end_to_end.streams import DEADLINE_S
 QUESTION = "Commit this program? [y/N] "
 DECLINED = "vpump: nothing was changed."
 NOBODY_ANSWERS = "vpump: there was a question, and nobody to answer it; give the answer as an option (see --help)."
-OLD, NEW = "7BFB86FE", "EA961380"
+OLD, NEW = "32687E0C", "BA3342D0"
 CTRL_C, CTRL_D, ENTER = "\x03", "\x04", "\r"
 # As a shell starts a command: the terminal is its own, so that what is typed there can also be a signal.
 AT_ITS_TERMINAL = """

@@ -6,12 +6,14 @@ from types import MappingProxyType
 
 from firmware_model import commands
 from firmware_model.commands import OpOutcome, Origin, PreparedBolus, ProgramValidated, Reason, Refusal, Reply
+from firmware_model.faults import device_fault
 from firmware_model.firmware.codes import Block, BolusKind, PumpState, Role
 from firmware_model.firmware.event_log import LogRecord
 from firmware_model.firmware.program import Program
 from firmware_model.memory import CutMode
+from firmware_model.plant.mixture import mixture_of
 from firmware_model.profile import Profile
-from firmware_model.pump import PowerCut, PowerRestored, Pump, PumpEvent, Recorded
+from firmware_model.pump import FaultChanged, PowerCut, PowerRestored, Pump, PumpEvent, Recorded, ToneSounded
 from protocol.access import access_of
 from tests.firmware_model.drug_programs import wire_blocks
 from tests.firmware_model.pump_profiles import LONG_LOG
@@ -141,6 +143,85 @@ class Bedside:
 
     def acknowledge(self, instance: int) -> Reply | None:
         return self.ask(commands.AcknowledgeAlarm(self.origin(operation="ALARM_ACK"), instance))
+
+    def silence(self, instance: int, *, role: Role = Role.CLINICIAN) -> Reply | None:
+        return self.ask(commands.SilenceAlarm(self.origin(role, operation="ALARM_SILENCE"), instance))
+
+    def clear(self, instance: int) -> Reply | None:
+        return self.ask(commands.ClearAlarm(self.origin(operation="ALARM_CLEAR"), instance))
+
+    def patient_bolus(self, op_id: int | None = None, *, host: int = 8, rev: int | None = None) -> Reply | None:
+        op_id = self.op_high(Role.PATIENT) + 1 if op_id is None else op_id
+        return self.ask(
+            commands.GivePatientBolus(
+                origin=self.origin(Role.PATIENT, host, 2, operation="PATIENT_BOLUS"),
+                op_id=op_id,
+                therapy_rev=self.therapy_rev() if rev is None else rev,
+                fingerprint=fingerprint_of("patient bolus", op_id),
+            )
+        )
+
+    def begin_refill(self, session: int = 1) -> Reply | None:
+        return self.ask(commands.BeginRefill(self.origin(session=session, operation="REFILL_BEGIN")))
+
+    def commit_refill(
+        self,
+        refill_id: int,
+        measured_nl: int,
+        volume_nl: int,
+        drugs: tuple[tuple[str, int], ...] = (),
+        op_id: int | None = None,
+        *,
+        session: int = 1,
+    ) -> Reply | None:
+        op_id = self.op_high() + 1 if op_id is None else op_id
+        return self.ask(
+            commands.CommitRefill(
+                origin=self.origin(session=session, operation="REFILL_COMMIT"),
+                op_id=op_id,
+                therapy_rev=self.therapy_rev(),
+                fingerprint=fingerprint_of("refill", refill_id, measured_nl, volume_nl, drugs, op_id),
+                refill_id=refill_id,
+                measured_nl=measured_nl,
+                volume_nl=volume_nl,
+                drugs=drugs,
+            )
+        )
+
+    def refill(self, volume_nl: int, drugs: tuple[tuple[str, int], ...] = ()) -> OpOutcome:
+        """Drained as far as a syringe can, filled up to a volume, and committed: all of it as it should be."""
+        begun = self.begin_refill()
+        assert isinstance(begun, commands.RefillBegun), begun
+        reservoir = self.pump.plant.reservoir
+        withdrawn_nl, _ = self.pump.syringe(reservoir.volume_nl, 0, mixture_of(*drugs), self.now)
+        self.pump.syringe(0, volume_nl - reservoir.volume_nl, mixture_of(*drugs), self.now)
+        return granted(self.commit_refill(begun.refill_id, withdrawn_nl, volume_nl, drugs))
+
+    def set_time(self, unix_s: int, offset_min: int = 0, op_id: int | None = None) -> Reply | None:
+        op_id = self.op_high() + 1 if op_id is None else op_id
+        return self.ask(
+            commands.SetTime(
+                origin=self.origin(operation="TIME_SET"),
+                op_id=op_id,
+                therapy_rev=self.therapy_rev(),
+                fingerprint=fingerprint_of("set time", unix_s, offset_min, op_id),
+                unix_s=unix_s,
+                offset_min=offset_min,
+            )
+        )
+
+    def self_test(self) -> Reply | None:
+        return self.ask(commands.TestSelf(self.origin(operation="SELFTEST")))
+
+    def fault(self, verb: str, **values: int) -> int:
+        """A device fault, with times in seconds."""
+        times = {name: values.pop(name) * SECOND for name in ("after", "every") if name in values}
+        if "lasts" in values:
+            times["for"] = values.pop("lasts") * SECOND
+        return self.pump.arm_fault(device_fault(verb, **values, **times), self.now)
+
+    def clear_faults(self) -> None:
+        self.pump.clear_faults(self.now)
 
     def prepared(self, volume_nl: int, duration_s: int, *, role: Role = Role.CLINICIAN) -> PreparedBolus:
         reply = self.prepare(volume_nl, duration_s, role=role)
@@ -301,6 +382,10 @@ def word_of(event: PumpEvent) -> str:
             return "power cut"
         case PowerRestored():
             return "power restored"
+        case ToneSounded():
+            return "tone"
+        case FaultChanged():
+            return f"{event.fault.verb} {'began' if event.began else 'ended'}"
 
 
 def granted(reply: Reply | None) -> OpOutcome:

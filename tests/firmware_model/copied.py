@@ -1,21 +1,51 @@
-"""A second pump in the very state of a first one, so that many cuts can begin where one history has led."""
+"""A pump in the very state of another one, so that many cuts can begin where one history has led."""
 
-from collections import deque
-from copy import deepcopy
-from typing import TypeVar
+import io
+import pickle
+from typing import Any, Generic, TypeVar
 
-from firmware_model.pump import agenda_of
 from tests.firmware_model.bedside import Bedside
 
 AnyBedside = TypeVar("AnyBedside", bound=Bedside)
 
 
+class Snapshot(Generic[AnyBedside]):
+    """All that a pump is at an instant, and whoever stands beside it; what it has told and not told is left behind."""
+
+    def __init__(self, bedside: AnyBedside) -> None:
+        firmware = bedside.pump.firmware
+        # They are large and never change, so all copies have the same ones.
+        self._shared = (bedside.pump.profile, firmware.record.program, firmware.compiled)
+        out = io.BytesIO()
+        _Writer(out, self._shared).dump(bedside)
+        self._content = out.getvalue()
+
+    def copy(self) -> AnyBedside:
+        """That pump once more."""
+        copied: AnyBedside = _Reader(io.BytesIO(self._content), self._shared).load()
+        copied.pump._events.clear()
+        copied.happened.clear()
+        return copied
+
+
 def copy_of(bedside: AnyBedside) -> AnyBedside:
-    """The same pump once more, with whoever stands beside it; what it has told and not told is left behind."""
-    source = bedside.pump
-    shared = {id(frozen): frozen for frozen in (source.profile, source.firmware.record)}
-    left_behind = {id(source._agenda): (), id(source._events): deque[object]()}
-    copied = type(bedside).__new__(type(bedside))
-    copied.pump, copied.happened = deepcopy(source, {**shared, **left_behind}), []
-    copied.pump._agenda = agenda_of(copied.pump.firmware)
-    return copied
+    """The same pump once more."""
+    return Snapshot(bedside).copy()
+
+
+class _Writer(pickle.Pickler):
+    def __init__(self, out: io.BytesIO, shared: tuple[object, ...]) -> None:
+        super().__init__(out, pickle.HIGHEST_PROTOCOL)
+        self._places = {id(part): place for place, part in enumerate(shared) if part is not None}
+
+    def persistent_id(self, part: object) -> int | None:
+        return self._places.get(id(part))
+
+
+class _Reader(pickle.Unpickler):
+    def __init__(self, content: io.BytesIO, shared: tuple[object, ...]) -> None:
+        super().__init__(content)
+        self._parts = shared
+
+    def persistent_load(self, place: Any) -> object:
+        return self._parts[place]

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from emulator.assembly import build_device
 from emulator.device import Device
-from emulator.faults.registry import parse_fault
-from emulator.inputs import ArmFault, CutPower, LineChange, RestorePower
+from emulator.faults.arming import arming
+from emulator.inputs import CutPower, LineChange, RestorePower
 from firmware_model.firmware.codes import Mode
 from firmware_model.firmware.program import Drug, Program
 from firmware_model.memory import CutMode
@@ -100,7 +100,7 @@ def run() -> str:
     """The digest of the pump, and one over all bytes and events that came out."""
     device = build_device("reference-20", seed=3, serial_number=SERIAL, insecure=False, session_floor=7)
     device.line(LineChange.OPENED, 0)
-    device.control(ArmFault(parse_fault("drop answer STATUS", device.fault_names)), 0)
+    device.control(arming("drop answer STATUS", device.fault_names), 0)
     host, came_out = HostEnd(retries=1), hashlib.sha256()
     host.request(HelloRequest(major=1, minor=0), device.now_us)
     carry(host, device, came_out.update)

@@ -3,7 +3,8 @@
 from dataclasses import replace
 from importlib import resources
 
-from firmware_model.profile import Profile, parse_profile
+from firmware_model.profile import Profile
+from firmware_model.profile_text import parse_profile
 
 
 def shipped_text(name: str) -> str | None:
@@ -30,12 +31,14 @@ def _overriding(sections: dict[str, dict[str, int]]) -> str:
 SMALL = parsed(
     _overriding(
         {
-            "motor": {"step_volume_nl": 1_000, "journal_interval_steps": 4},
+            "motor": {"step_volume_nl": 1_000, "journal_interval_steps": 4, "rate_max_nl_per_day": 4_200_000_000},
             "reservoir": {
                 "capacity_nl": 1_000_000,
                 "initial_volume_nl": 300_000,
                 "low_nl": 120_000,
                 "empty_nl": 50_000,
+                "residual_nl": 10_000,
+                "overfill_max_nl": 50_000,
             },
             # One step in ten seconds.
             "therapy": {"rate_nl_per_day": 8_640_000, "rate_min_nl_per_day": 1, "rate_quantum_nl_per_day": 1},
@@ -47,13 +50,13 @@ SMALL = parsed(
                 "rate_max_nl_per_day": 4_000_000_000,
                 "lease_s": 30,
             },
-            "memory": {"ledger_entries_per_role": 3, "alarm_capacity": 4},
-            "log": {"pages": 3, "records_per_page": 2},
+            "memory": {"ledger_entries_per_role": 3, "alarm_capacity": 16, "dose_history": 64},
+            "log": {"pages": 3, "records_per_page": 6},
         }
     ),
     "small",
 )
-"""A pump of 300 steps, with room for three outcomes and for four records at the least."""
+"""A pump of 300 steps, with room for three outcomes and for twelve records at the least."""
 
 
 def changed(profile: Profile, section: str, **values: int) -> Profile:

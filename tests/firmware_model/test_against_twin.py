@@ -1,90 +1,125 @@
-"""The model, which jumps from event to event, against a twin that makes one motor step after the other."""
+"""The model, which jumps from event to event, against a twin that goes from one instant, and one step, to the next."""
+
+from collections import Counter
+from random import Random
 
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
-from firmware_model.commands import Reason, Refusal, Reply
+from firmware_model.commands import Reason, Refusal
+from firmware_model.firmware.codes import BolusKind, Mode
+from firmware_model.firmware.program import PatientBolusSetting
+from firmware_model.firmware.schedule import Change
 from firmware_model.profile import Profile
-from firmware_model.pump import Recorded
 from tests.firmware_model.bedside import SECOND, Bedside, refused
-from tests.firmware_model.naive_twin import Happening, NaiveTwin
-from tests.firmware_model.programmes import LEASE, Act, Hand, programmes
+from tests.firmware_model.drug_programs import new_program
 from tests.firmware_model.pump_profiles import LONG_LOG, changed
+from tests.firmware_model.random_histories import DAY, ROOMY, Act, Acts, a_pump, faults_of, histories, only
+from tests.firmware_model.twin.naive_pump import NaiveTwin
+from tests.firmware_model.twin.side_by_side import TWIN_ACTS, SideBySide, tell_the_same_story
+from tests.firmware_model.twin.story import Dosing
+
+LEASE = 30 * SECOND
+MONDAY = 1_893_369_600
+"""2029-12-31 00:00 UTC."""
 
 
-def happened_at(bedside: Bedside) -> list[Happening]:
-    """The pump's events in the twin's words: whose command it was is left out."""
-    told = []
-    for happened in bedside.events():
-        assert isinstance(happened, Recorded)
-        detail = {name: value for name, value in happened.record.detail.items() if name not in ("role", "host_id")}
-        told.append((happened.at_us, happened.record.type.name, detail))
-    return told
+def pump_of(seed: int) -> Profile:
+    return a_pump(Random(seed))  # noqa: S311 (chance for a test)
 
 
-def word(reply: Reply | None) -> str:
-    return reply.reason.name if isinstance(reply, Refusal) else ""
+def lived(history: list[Act], pump: SideBySide | None = None) -> SideBySide:
+    pump = pump or SideBySide(ROOMY)
+    pump.live(history)
+    return pump
 
 
-def do_to_twin(twin: NaiveTwin, act: Act, bolus_id: int) -> str:
-    match act.what:
-        case "stop":
-            return twin.stop()
-        case "start":
-            return twin.start()
-        case "prepare":
-            return twin.prepare(act.volume_nl, act.duration_s)
-        case "execute":
-            return twin.execute(bolus_id)
-        case "cancel":
-            return twin.cancel(bolus_id)
-        case "program":
-            assert act.program is not None
-            return twin.change_program(act.program)
-    return ""
+def noted(pump: SideBySide) -> None:
+    """What happened, for whoever asks Hypothesis."""
+    for happening in pump.told:
+        event(happening.word)
 
 
-def small_pumps() -> st.SearchStrategy[Profile]:
-    """Small pumps whose steps do not fall on round instants, with levels that lie close or together or above."""
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 999).flatmap(lambda seed: st.tuples(st.just(seed), histories(pump_of(seed), TWIN_ACTS))))
+def test_the_model_and_the_twin_tell_the_same_story(world: tuple[int, list[Act]]) -> None:
+    pump, history = pump_of(world[0]), world[1]
+    noted(lived(history, SideBySide(pump)))
 
-    def build(step_nl: int, rate: int, least: int, quantum: int, initial: int, low: int, empty: int) -> Profile:
-        profile = changed(LONG_LOG, "motor", step_volume_nl=step_nl)
-        profile = changed(profile, "therapy", rate_nl_per_day=rate, rate_min_nl_per_day=least)
-        profile = changed(profile, "therapy", rate_quantum_nl_per_day=quantum)
-        return changed(profile, "reservoir", initial_volume_nl=initial, low_nl=low, empty_nl=min(empty, low))
 
-    odd = st.builds(
-        build,
-        st.sampled_from([997, 1_000, 1_001, 2_500]),
-        st.sampled_from([8_640_000, 7_777_777, 30_000_001, 1]),
-        st.sampled_from([1, 1_234_567]),
-        st.sampled_from([1, 1_000, 999_999]),
-        st.integers(0, 300_000).map(lambda used: 300_000 - used),
-        st.integers(0, 200_000),
-        st.integers(0, 200_000),
+FOCUS: dict[str, Acts] = {
+    "schedules and the clock": {**only("flex", "time", "run"), **faults_of("clock-drift", "clock-jump", "clock-loss")},
+    "patients": only("presses", "bolus", "refill", "cancel", "run"),
+    "fluid": {**only("refill", "bolus", "program"), **faults_of("stall", "missed-steps", "gain-error")},
+    "alarms": {**only("alarm", "pause", "run", "wait"), **faults_of("stall", "intermittent-stall")},
+}
+
+
+@settings(max_examples=10, deadline=None)
+@given(histories(ROOMY, FOCUS["schedules and the clock"]))
+@example(
+    [
+        Act(0, "change_program", {"program": new_program(ROOMY, mode=Mode.FLEX, rate_nl_per_day=400_000, schedule=(
+            *(((Change(0, 100_000), Change(1_439, 900_000)),) * 6), (Change(0, 300_000),)))}),
+        Act(0, "set_time", {"unix_s": MONDAY - 30, "offset_min": 0}),
+        Act(DAY, "set_time", {"unix_s": MONDAY - 1, "offset_min": 1}),
+        Act(7 * DAY, "set_time", {"unix_s": MONDAY + 3 * 86_400, "offset_min": -1_440}),
+    ]
+)  # fmt: skip
+def test_flex_across_midnight_and_the_weeks_end_with_a_clock_that_is_set_and_drifts(history: list[Act]) -> None:
+    noted(lived(history))
+
+
+@settings(max_examples=10, deadline=None)
+@given(histories(ROOMY, FOCUS["patients"]))
+def test_patient_boluses_within_lockout_window_and_the_rolling_limit(history: list[Act]) -> None:
+    noted(lived(history))
+
+
+@settings(max_examples=10, deadline=None)
+@given(histories(ROOMY, FOCUS["fluid"]))
+def test_what_leaves_the_tip_and_of_which_mixture(history: list[Act]) -> None:
+    noted(lived(history))
+
+
+@settings(max_examples=10, deadline=None)
+@given(histories(ROOMY, FOCUS["alarms"]))
+def test_alarms_and_their_tones(history: list[Act]) -> None:
+    noted(lived(history))
+
+
+def test_the_campaign_sees_all_that_the_twin_knows() -> None:
+    """Worlds of fixed seeds hear every word of the twin's log, and most of its refusals."""
+    heard: Counter[str] = Counter()
+    for seed in range(30):
+        tell_the_same_story(Random(seed), heard)  # noqa: S311 (chance for a test)
+    words = (
+        "BOLUS_STARTED BOLUS_ENDED BOLUS_CANCELLED THERAPY_STARTED THERAPY_STOPPED PROGRAM_CHANGED REFILLED TIME_SET"
     )
-    return st.one_of(st.just(LONG_LOG), odd)
+    words += " ALARM_RAISED ALARM_CLEARED ALARM_SILENCED ALARM_ACKNOWLEDGED STALL_ENDED DELIVERED"
+    assert [word for word in words.split() if not heard[word]] == []
+    refusals = (
+        "LOCKOUT WINDOW_LIMIT RESERVOIR BOLUS_RUNNING PUMP_STOPPED ALARM_BLOCKS CONCENTRATION_MISMATCH CONDITIONS"
+    )
+    refusals += " ABOVE_MAXIMUM BELOW_MINIMUM LEASE_EXPIRED NO_SUCH_BOLUS ALREADY_IN_STATE KIND"
+    assert [word for word in refusals.split() if not heard[word]] == []
 
 
-@settings(max_examples=200, deadline=None)
-@given(small_pumps(), programmes)
-@example(LONG_LOG, [Act(0, "prepare", 200_000, 600), Act(LEASE, "execute")])
-@example(LONG_LOG, [Act(0, "prepare", 200_000, 3_600), Act(LEASE - 1, "execute"), Act(3_000 * SECOND, "pass")])
-def test_the_model_and_the_twin_tell_the_same_story(profile: Profile, programme: list[Act]) -> None:
-    bedside, twin = Bedside(profile), NaiveTwin(profile)
-    hand = Hand(bedside)
-    for act in [*programme, Act(400 * SECOND, "pass")]:
-        bolus_id = hand.last[0]
-        bedside.pump.advance(bedside.now + act.after_us)
-        twin.advance(twin.now + act.after_us)
-        assert bedside.pump.plant.motor.steps == twin.steps
-        assert word(hand.do(act)) == do_to_twin(twin, act, bolus_id)
-        assert bedside.pump.firmware.reservoir_nl == twin.reservoir_nl
-        assert bedside.op_high() == twin.op_high
-    told = happened_at(bedside)
-    assert told == twin.happened
-    for _, name, detail in told:
-        event(name + (f" reason {detail['reason']}" if "reason" in detail else ""))
+def test_a_lease_can_be_executed_to_its_last_microsecond_and_no_longer() -> None:
+    prepare = Act(0, "prepare", {"volume_nl": 200_000, "duration_s": 600, "kind": BolusKind.SINGLE, "session": 1})
+    for after_us, said in ((LEASE - 1, "execute granted"), (LEASE, "execute LEASE_EXPIRED")):
+        assert said in lived([prepare, Act(after_us, "execute")]).replies
+
+
+def test_a_patient_presses_every_minute() -> None:
+    """Five a day at the most, 20 minutes apart, in a day that has room for three."""
+    setting = PatientBolusSetting(10_000, 120, 1_200, 86_400, 5)
+    program = new_program(ROOMY, rate_nl_per_day=100_000, window_max_nl=130_000, patient=setting)
+    presses = [Act(60 * SECOND, "patient_bolus") for _ in range(200)]
+    said = Counter(lived([Act(0, "change_program", {"program": program}), *presses]).replies)
+    assert said["patient_bolus granted"] == 3
+    assert said["patient_bolus LOCKOUT"] > 20
+    assert said["patient_bolus WINDOW_LIMIT"] > 20
 
 
 @settings(max_examples=40, deadline=None)
@@ -97,17 +132,14 @@ def test_every_step_falls_on_the_microsecond_of_its_definition(
     bedside.pump.advance(start_us)
     twin.advance(start_us)
     bedside.bolus(steps * 1_000, duration_s)
-    twin.prepare(steps * 1_000, duration_s)
-    twin.execute(1)
+    twin.begin_bolus(Dosing(1, BolusKind.SINGLE, {}, 1, steps, duration_s * SECOND, start_us))
     twin.advance(start_us + 100 * SECOND)
-    made = 0
     for instant in sorted(set(twin.stepped_at)):
         if instant > bedside.now:
             bedside.pump.advance(instant - 1)
-            assert bedside.pump.plant.motor.steps == made
+            assert bedside.pump.plant.motor.steps == sum(at < instant for at in twin.stepped_at)
             bedside.pump.advance(instant)
-        made = sum(at <= instant for at in twin.stepped_at)
-        assert bedside.pump.plant.motor.steps == made
+        assert bedside.pump.plant.motor.steps == sum(at <= instant for at in twin.stepped_at)
 
 
 def test_a_bolus_whose_last_step_empties_the_reservoir_is_done_and_then_the_pump_stops() -> None:
@@ -119,7 +151,8 @@ def test_a_bolus_whose_last_step_empties_the_reservoir_is_done_and_then_the_pump
     bedside.wait(99.999_999)
     assert bedside.words() == []
     bedside.wait(0.000_001)
-    assert bedside.words() == ["BOLUS_ENDED", "ALARM_RAISED", "ALARM_RAISED", "THERAPY_STOPPED"]
+    told = [word for word in bedside.words() if word != "tone"]
+    assert told == ["BOLUS_ENDED", "ALARM_RAISED", "ALARM_RAISED", "THERAPY_STOPPED"]
     assert [record.detail["type"] for record in bedside.log() if record.type.name == "ALARM_RAISED"] == [1, 2]
     assert bedside.query(1).state.name == "DONE"
 
@@ -137,10 +170,25 @@ def test_stop_and_start_keep_the_fraction_of_a_step() -> None:
     assert bedside.pump.plant.motor.steps == 1
 
 
-def test_a_year_at_the_least_rate_is_exact() -> None:
-    bedside = Bedside(changed(LONG_LOG, "therapy", rate_nl_per_day=599))
-    bedside.pump.advance(365 * 86_400 * SECOND)
-    assert bedside.pump.plant.motor.steps == 365 * 599 // 1_000
+def test_missed_steps_are_counted_anew_when_another_share_is_missed() -> None:
+    """Nine pulses of one share are no debt of the next one."""
+    bedside = Bedside()
+    bedside.fault("missed-steps", one_in=10, lasts=95)
+    bedside.wait(95)
+    bedside.fault("missed-steps", one_in=2)
+    bedside.wait(20)
+    motor = bedside.pump.plant.motor
+    assert (motor.pulses, motor.steps) == (11, 10)
+
+
+def test_a_clock_that_has_jumped_to_before_1970_says_nothing() -> None:
+    """Set to 1970 and then thrown back, it would show a time that no record can hold."""
+    bedside = Bedside()
+    bedside.wait(3_600)
+    bedside.set_time(1)
+    bedside.fault("clock-jump", s=-3_600)
+    bedside.stop()
+    assert bedside.log()[-1].rtc_unix_s == 0
 
 
 def test_what_is_leased_is_admitted_by_execute() -> None:

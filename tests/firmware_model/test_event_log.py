@@ -1,5 +1,6 @@
 """The ring of the event log: numbered for ever, what is gone is a gap that is named, what is broken is said to be."""
 
+from struct import calcsize
 from types import MappingProxyType
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_model.commands import LogRecords, ReadLog, Reason, Refusal
+from firmware_model.firmware.codes import Mode
 from firmware_model.firmware.event_log import (
     DETAIL,
     DETAIL_BYTES,
@@ -18,11 +20,18 @@ from firmware_model.firmware.event_log import (
 )
 from firmware_model.profile import LogModel
 from firmware_model.pump import Recorded
-from tests.firmware_model.bedside import Bedside, refused
+from tests.firmware_model.bedside import Bedside, granted, refused
+from tests.firmware_model.drug_programs import new_program
 from tests.firmware_model.pump_profiles import LONG_LOG, SMALL, changed
 
-PAGES, PER_PAGE = 3, 2
-WIDTHS = {"B": 8, "H": 16, "I": 32, "Q": 64}
+PAGES, PER_PAGE = 3, 6
+RANGES = {
+    "B": st.integers(0, 0xFF),
+    "H": st.integers(0, 0xFFFF),
+    "h": st.integers(-0x8000, 0x7FFF),
+    "I": st.integers(0, 0xFFFF_FFFF),
+    "Q": st.integers(0, 0xFFFF_FFFF_FFFF_FFFF),
+}
 
 
 def page(bedside: Bedside, from_sequence: int, maximum: int = 4, epoch: int = 1) -> LogRecords:
@@ -37,21 +46,21 @@ def make_records(bedside: Bedside, count: int) -> None:
         bedside.stop()
 
 
-@pytest.mark.parametrize("last", range(1, 20))
+@pytest.mark.parametrize("last", range(1, 44))
 def test_the_ring_holds_all_pages_but_the_one_that_is_erased_next(last: int) -> None:
     bedside = Bedside(SMALL)
     make_records(bedside, last - 1)
     held = bedside.log_range()
     full_pages, in_page = divmod(last, PER_PAGE)
     first = max(1, (full_pages - PAGES + 1) * PER_PAGE + 1)
-    assert (held.epoch, held.first, held.last, held.capacity) == (1, first, last, 4)
-    assert last - first + 1 == min(last, 4 + in_page)
+    assert (held.epoch, held.first, held.last, held.capacity) == (1, first, last, 12)
+    assert last - first + 1 == min(last, 12 + in_page)
     assert [record.sequence for record in bedside.log()] == list(range(first, last + 1))
 
 
 def test_what_is_overwritten_is_refused_with_the_first_that_is_left() -> None:
     bedside = Bedside(SMALL)
-    make_records(bedside, 9)
+    make_records(bedside, 20)
     assert bedside.log_range().first == 7
     for gone in (0, 1, 6):
         assert refused(bedside.ask(ReadLog(1, gone, 4))) == Refusal(
@@ -91,9 +100,9 @@ def test_a_broken_record_comes_as_corrupt_and_paging_goes_on(byte: int) -> None:
 def test_a_record_of_the_lap_before_is_not_taken_for_the_one_that_belongs_there() -> None:
     bedside = Bedside(SMALL)
     stale = bytes(bedside.pump.memory.log[:RECORD_BYTES])
-    make_records(bedside, 7)
+    make_records(bedside, 19)
     bedside.pump.memory.log[:RECORD_BYTES] = stale
-    assert [record.type for record in page(bedside, 7).records] == [LogType.CORRUPT, LogType.THERAPY_STOPPED]
+    assert [record.type for record in page(bedside, 19).records] == [LogType.CORRUPT, LogType.THERAPY_STOPPED]
 
 
 def test_every_record_is_announced_once_and_as_it_can_be_read() -> None:
@@ -131,9 +140,37 @@ def test_the_smallest_log_holds_the_largest_commit() -> None:
         assert bedside.log()[-3:] == told[-3:]
 
 
+def test_the_smallest_log_holds_all_that_a_boot_can_have_to_tell() -> None:
+    """A dose and a bolus that end, a copy of the record and a clock that are lost: seven records in one commit."""
+    profile = changed(SMALL, "log", pages=3, records_per_page=6)
+    for before in range(18):
+        bedside = Bedside(profile)
+        make_records(bedside, before)
+        bedside.start()
+        once = new_program(profile, mode=Mode.SINGLE_BOLUS, dose_volume_nl=20_000, dose_duration_s=3_600)
+        granted(bedside.program(once))
+        bedside.bolus(20_000, 3_600)
+        bedside.wait(60)
+        bedside.cut_power()
+        bedside.fault("clock-loss")
+        pair = bedside.pump.memory.control
+        stored = pair.read()
+        assert stored is not None
+        # The first record, of generation 0, stands in the second slot, and then they take turns.
+        older_slot = stored.generation % 2
+        bedside.fault("memory-flip", region=0, bit=8 * pair.slot_bytes * older_slot + 99)
+        bedside.events()
+        bedside.restore_power()
+        told = [event.record for event in bedside.events() if isinstance(event, Recorded)]
+        assert sorted(record.type.name for record in told) == sorted(
+            ["BOOT", "THERAPY_STOPPED", *["BOLUS_ENDED"] * 2, *["ALARM_RAISED"] * 3]
+        )
+        assert bedside.log()[-7:] == told
+
+
 def records_of_any_kind() -> st.SearchStrategy[LogRecord]:
     def of(kind: LogType) -> st.SearchStrategy[LogRecord]:
-        detail = {name: st.integers(0, (1 << WIDTHS[code]) - 1) for name, code in DETAIL[kind]}
+        detail = {name: RANGES[code] for name, code in DETAIL[kind]}
         u32, u16 = st.integers(0, 0xFFFF_FFFF), st.integers(0, 0xFFFF)
         return st.builds(
             LogRecord, u32, u16, u16, u32, u32, st.just(kind), u32, st.fixed_dictionaries(detail).map(MappingProxyType)
@@ -160,4 +197,4 @@ def test_every_flipped_bit_of_a_record_is_found(record: LogRecord, bit: int) -> 
 def test_the_details_of_every_type_fit_their_place() -> None:
     assert set(DETAIL) == set(LogType)
     for layout in DETAIL.values():
-        assert sum(WIDTHS[code] // 8 for _, code in layout) <= DETAIL_BYTES
+        assert calcsize("<" + "".join(code for _, code in layout)) <= DETAIL_BYTES

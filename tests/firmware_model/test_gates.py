@@ -1,7 +1,7 @@
 """The gate of states: every command in every state of the pump, by the one table of access and by none of its own."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +12,7 @@ from firmware_model import commands
 from firmware_model.commands import DENY_ALL, Command, Origin, Reason, Refusal, Reply
 from firmware_model.firmware.codes import AlarmType, Block, BolusKind, Mode, PumpState, Role
 from firmware_model.firmware.gate import pump_state
+from firmware_model.handlers import HANDLERS
 from protocol.access import ACCESS
 from tests.firmware_model.bedside import Bedside, fingerprint_of, gate_of, granted, refused
 from tests.firmware_model.drug_programs import new_program
@@ -35,7 +36,8 @@ def idle(bedside: Bedside) -> None:
     granted(bedside.program(new_program(mode=Mode.STOPPED)))
 
 
-def empty(bedside: Bedside) -> None:
+def held(bedside: Bedside) -> None:
+    """By an empty reservoir, as good as by any other alarm that forbids all flow."""
     bedside.wait(2_500)
 
 
@@ -52,7 +54,7 @@ BROUGHT: dict[PumpState, Callable[[Bedside], None]] = {
     PumpState.BOLUS: with_a_bolus,
     PumpState.STOPPED: stopped,
     PumpState.IDLE: idle,
-    PumpState.EMPTY: empty,
+    PumpState.HELD: held,
     PumpState.FAILED: failed,
 }
 
@@ -87,7 +89,7 @@ ASKED: dict[str, Callable[[Bedside, Origin], Command]] = {
     "PROGRAM_ABORT": lambda _, origin: commands.AbortProgram(origin, 1),
     "START": lambda bedside, origin: commands.Start(**therapy(bedside, origin)),  # type: ignore[arg-type]
     "BOLUS_PREPARE": lambda _, origin: commands.PrepareBolus(
-        origin=origin, kind=BolusKind.BRIDGE, volume_nl=5_000, duration_s=60
+        origin=origin, kind=BolusKind.PATIENT, volume_nl=5_000, duration_s=60
     ),
     "BOLUS_EXECUTE": lambda bedside, origin: commands.ExecuteBolus(
         **therapy(bedside, origin),  # type: ignore[arg-type]
@@ -99,7 +101,27 @@ ASKED: dict[str, Callable[[Bedside, Origin], Command]] = {
         **therapy(bedside, origin),  # type: ignore[arg-type]
         bolus_id=99,
     ),
+    "PATIENT_BOLUS": lambda bedside, origin: commands.GivePatientBolus(
+        **therapy(bedside, origin)  # type: ignore[arg-type]
+    ),
     "ALARM_ACK": lambda _, origin: commands.AcknowledgeAlarm(origin, 99),
+    "ALARM_SILENCE": lambda _, origin: commands.SilenceAlarm(origin, 99),
+    "ALARM_CLEAR": lambda _, origin: commands.ClearAlarm(origin, 99),
+    "LIMITS": lambda _, origin: commands.ReadAllowance(origin),
+    "REFILL_BEGIN": lambda _, origin: commands.BeginRefill(origin),
+    "REFILL_COMMIT": lambda bedside, origin: commands.CommitRefill(
+        **therapy(bedside, origin),  # type: ignore[arg-type]
+        refill_id=99,
+        measured_nl=0,
+        volume_nl=0,
+        drugs=(),
+    ),
+    "TIME_SET": lambda bedside, origin: commands.SetTime(
+        **therapy(bedside, origin),  # type: ignore[arg-type]
+        unix_s=0,
+        offset_min=0,
+    ),
+    "SELFTEST": lambda _, origin: commands.TestSelf(origin),
 }
 """Every command that asks the gate, each wrong in what is looked at behind it, where that is possible."""
 
@@ -112,9 +134,24 @@ BEHIND: dict[str, set[Reason]] = {
     "BOLUS_PREPARE": {Reason.KIND},
     "BOLUS_EXECUTE": {Reason.NO_SUCH_BOLUS},
     "BOLUS_CANCEL": {Reason.NO_SUCH_BOLUS},
+    "PATIENT_BOLUS": {Reason.CONDITIONS},
     "ALARM_ACK": {Reason.NO_SUCH_ALARM},
+    "ALARM_SILENCE": {Reason.NO_SUCH_ALARM},
+    "ALARM_CLEAR": {Reason.NO_SUCH_ALARM},
+    "REFILL_COMMIT": {Reason.NOTHING_STAGED},
+    "TIME_SET": {Reason.CLOCK_INVALID},
 }
 """What each is refused for once the gate has let it through; the others are granted."""
+FOR_THE_LEDGER = {
+    "START",
+    "PROGRAM_COMMIT",
+    "BOLUS_EXECUTE",
+    "BOLUS_CANCEL",
+    "PATIENT_BOLUS",
+    "REFILL_COMMIT",
+    "TIME_SET",
+}
+"""Those that are entered there: without a ledger they need no row to be refused."""
 
 
 def ask(bedside: Bedside, operation: str, origin: Origin | None = None) -> Reply | None:
@@ -131,6 +168,13 @@ def refusal_in(bedside: Bedside, reason: Reason) -> Refusal:
         if reason is Reason.ALARM_BLOCKS and alarm.type == AlarmType.EMPTY_RESERVOIR:
             return Refusal(reason, element=alarm.type, detail=alarm.instance)
     return Refusal(reason)
+
+
+def test_every_command_that_brings_a_row_is_asked_here_but_stop() -> None:
+    bedside = Bedside()
+    asked = {type(command(bedside, bedside.origin())) for command in ASKED.values()}
+    with_a_row = {kind for kind in HANDLERS if "origin" in {field.name for field in fields(kind)}}
+    assert asked == with_a_row - {commands.Stop}
 
 
 @pytest.mark.parametrize("state", PumpState)
@@ -166,20 +210,15 @@ def test_the_firmware_asks_the_row_and_nothing_else(
     """Whatever a row says is so; what it does not name is not possible. Only a lost ledger needs no row."""
     bedside = brought_to(state)
     reason = row.get(state, Reason.CONDITIONS)
-    lost_ledger = state is PumpState.FAILED and operation in (
-        "START",
-        "PROGRAM_COMMIT",
-        "BOLUS_EXECUTE",
-        "BOLUS_CANCEL",
-    )
-    if lost_ledger:
+    if state is PumpState.FAILED and operation in FOR_THE_LEDGER:
         reason = Reason.MEMORY_FAILURE
     if reason is not None:
         expected = refusal_in(bedside, reason)
         assert ask(bedside, operation, replace(bedside.origin(), gate=row)) == expected
     elif state is not PumpState.FAILED:
         reply = ask(bedside, operation, replace(bedside.origin(), gate=row))
-        assert not isinstance(reply, Refusal) or reply.reason in BEHIND[operation]
+        behind = {*BEHIND.get(operation, ()), *({Reason.BOLUS_RUNNING} if operation == "SELFTEST" else ())}
+        assert not isinstance(reply, Refusal) or reply.reason in behind
 
 
 @pytest.mark.parametrize("operation", ASKED)
@@ -203,10 +242,10 @@ def test_a_stop_asks_no_gate_and_halts_in_every_state(state: PumpState) -> None:
     assert bedside.pump.plant.motor.steps == steps
 
 
-def test_an_empty_reservoir_outranks_the_program_that_says_stopped() -> None:
-    bedside = brought_to(PumpState.EMPTY)
+def test_an_alarm_that_holds_outranks_the_program_that_says_stopped() -> None:
+    bedside = brought_to(PumpState.HELD)
     granted(bedside.program(new_program(mode=Mode.STOPPED)))
-    assert pump_state(bedside.pump.firmware) is PumpState.EMPTY
+    assert pump_state(bedside.pump.firmware) is PumpState.HELD
     bedside.acknowledge(2)
     assert refused(bedside.start()) == Refusal(Reason.ALARM_BLOCKS, element=AlarmType.EMPTY_RESERVOIR, detail=2)
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from firmware_model.commands import OpOutcome, QueryOp, Reason, Refusal
 from firmware_model.firmware.codes import BolusEnd, BolusKind, OpState, Role, RunState, StopReason
-from firmware_model.firmware.ledger import ledger_bytes, pack_ledger, unpack_ledger
+from firmware_model.firmware.record_layout import unpack_record
 from tests.firmware_model.bedside import Bedside, granted, refused
 from tests.firmware_model.pump_profiles import LONG_LOG, changed
 
@@ -150,9 +150,9 @@ def test_queries_say_what_a_full_history_would(asked: list[tuple[int, bool]]) ->
             assert state is OpState.NOT_SEEN
         else:
             assert state is (OpState.NEVER_TAKEN if op_id > evicted_high else OpState.UNKNOWN_EVICTED)
-    stored = pack_ledger(bedside.pump.firmware.record.ledger)
-    assert len(stored) == ledger_bytes(PLACES)
-    assert unpack_ledger(stored, 0, PLACES) == bedside.pump.firmware.record.ledger
+    stored = bedside.pump.memory.control.read()
+    assert stored is not None
+    assert unpack_record(stored.body, LONG_LOG).ledger == bedside.pump.firmware.record.ledger
 
 
 def test_a_reader_may_nothing_and_has_no_ledger() -> None:
@@ -321,7 +321,8 @@ def test_limits_are_checked_at_prepare_with_the_limit_that_would_do() -> None:
     assert refused(bedside.prepare(5_000, 3_601)) == Refusal(Reason.ABOVE_MAXIMUM, "duration_s", detail=3_600)
     assert refused(bedside.prepare(5_000, 0)) == Refusal(Reason.BELOW_MINIMUM, "duration_s", detail=1)
     assert refused(bedside.prepare(100_000, 2)) == Refusal(Reason.BELOW_MINIMUM, "duration_s", detail=3)
-    assert refused(bedside.prepare(5_000, 60, kind=BolusKind.BRIDGE)).reason is Reason.KIND
+    for kind in (BolusKind.PATIENT, BolusKind.PROGRAMMED):
+        assert refused(bedside.prepare(5_000, 60, kind=kind)) == Refusal(Reason.KIND, "kind", detail=BolusKind.SINGLE)
     lease = bedside.prepared(5_999, 60)
     assert (lease.bolus_id, lease.volume_nl, lease.steps, lease.lease_s) == (1, 5_000, 5, 30)
     assert lease.available_nl == 200_000

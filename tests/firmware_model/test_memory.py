@@ -1,4 +1,4 @@
-"""The memory alone: what each mode of a power cut leaves of a write, what barriers are for, two slots for a record."""
+"""The memory alone: what each mode of a power cut leaves of a write, what barriers are for, records, flipped bits."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_model.memory import ArmedCut, CutMode, Memory, PowerLost, RecordPair, WritePoint, garbage
+from firmware_model.memory import ArmedCut, CutMode, Memory, PowerLost, WritePoint, garbage
+from firmware_model.record_pair import RecordPair
+from firmware_model.write_faults import Region
 
 WORD = 8
-CONTROL_BYTES, SECURITY_BYTES = 30, 16
+CONTROL_BYTES, SECURITY_BYTES = 32, 16
 OLD, NEW = b"old word", b"NEW WORD"
 Pick = Callable[[Memory], RecordPair]
 PAIRS: tuple[Pick, ...] = (lambda memory: memory.control, lambda memory: memory.security)
@@ -19,7 +21,10 @@ cuts = st.builds(ArmedCut, st.integers(1, 12), st.sampled_from(CutMode), st.inte
 
 
 def blank() -> Memory:
-    return Memory(CONTROL_BYTES, SECURITY_BYTES, log_pages=3, log_page_bytes=64)
+    """A new memory, of which each primitive is counted."""
+    memory = Memory(CONTROL_BYTES, SECURITY_BYTES, log_pages=3, log_page_bytes=64)
+    memory.watched = True
+    return memory
 
 
 def with_two_words() -> Memory:
@@ -202,6 +207,7 @@ def test_a_slot_that_was_never_written_is_not_lost_and_any_other_is() -> None:
         image = pair.read()
         assert image is not None
         told.append((image.body[0], image.generation, image.lost_slots))
+        assert memory.check(pair) == 0
     assert told == [(0, 0, 0), (1, 1, 0), (2, 2, 0)]
 
     # The newest, which is the third, lies where the first lay: in slot B.
@@ -221,12 +227,6 @@ def test_the_second_record_of_all_is_known_to_be_lost() -> None:
     image = pair.read()
     assert image is not None
     assert (image.body[0], image.generation, image.lost_slots) == (0, 0, 1)
-
-
-def test_a_record_of_another_length_is_refused() -> None:
-    memory = blank()
-    with pytest.raises(ValueError, match=r"^record of 15 bytes, expected 16$"):
-        memory.commit(memory.security, bytes(15))
 
 
 def test_only_words_that_differ_are_written() -> None:
@@ -263,3 +263,67 @@ def test_what_a_cut_has_left_of_a_record_is_never_completed_by_another_one() -> 
                 assert found.body in (first, following)
                 histories += 1
     assert histories > 100
+
+
+@pytest.mark.parametrize("region", list(Region))
+def test_any_bit_of_the_memory_can_be_flipped_and_no_other(region: Region) -> None:
+    memory = blank()
+    before = stored(memory)
+    bits = memory.bits(region)
+    assert bits == 8 * len(before[region])
+    for bit in range(bits):
+        memory.flip_bit(region, bit)
+        after = stored(memory)
+        assert int.from_bytes(after.pop(region), "little") == int.from_bytes(before[region], "little") ^ 1 << bit
+        assert after == {other: before[other] for other in after}
+        memory.flip_bit(region, bit)
+    assert stored(memory) == before
+    for beyond in (-1, bits):
+        with pytest.raises(ValueError, match=rf"^bit {beyond} of the {region.value} memory, which has {bits}$"):
+            memory.flip_bit(region, beyond)
+    assert stored(memory) == before
+
+
+def stored(memory: Memory) -> dict[Region, bytes]:
+    return {
+        Region.CONTROL: bytes(memory.control.region),
+        Region.SECURITY: bytes(memory.security.region),
+        Region.LOG: bytes(memory.log),
+    }
+
+
+@pytest.mark.parametrize("region", [Region.CONTROL, Region.SECURITY])
+def test_every_flipped_bit_of_a_slot_is_found_and_mended(region: Region) -> None:
+    pick = PAIRS[region is Region.SECURITY]
+    bits = blank().bits(region)
+    for bit in range(bits):
+        memory = blank()
+        pair = pick(memory)
+        old, new = bytes(pair.body_bytes), bytes([1]) * pair.body_bytes
+        for body in (old, new):
+            memory.commit(pair, body)
+        memory.flip_bit(region, bit)
+        assert memory.check(pair) == 1
+        image = pair.read()
+        assert image is not None
+        assert image.body == (old if bit < bits // 2 else new), "the newer one of the two is in the first slot"
+        memory.commit(pair, image.body)
+        assert memory.check(pair) == 0, "it is the lost slot that is written next"
+
+
+def test_with_both_slots_hit_a_record_is_lost_and_with_one_of_them_found_out_before() -> None:
+    memory = blank()
+    assert memory.check(memory.control) == 2, "there is none yet"
+    memory.commit(memory.control, bytes(CONTROL_BYTES))
+    assert memory.check(memory.control) == 0, "the other slot has never been written"
+    memory.commit(memory.control, bytes(CONTROL_BYTES))
+    told = []
+    for bit in (5, 8 * memory.control.slot_bytes + 5):
+        memory.flip_bit(Region.CONTROL, bit)
+        told.append(memory.check(memory.control))
+    assert told == [1, 2]
+    assert memory.control.read() is None
+    assert memory.check(memory.security) == 2
+    for left in (1, 0):
+        memory.commit(memory.control, bytes(CONTROL_BYTES))
+        assert memory.check(memory.control) == left, "one slot is written at a time"

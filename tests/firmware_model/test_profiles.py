@@ -6,15 +6,30 @@ import pytest
 
 from emulator import identity
 from emulator.assembly import load_profile, shipped_profiles
-from firmware_model.profile import SECTIONS, Profile, ProfileError, parse_profile
+from firmware_model.firmware.codes import AlarmType
+from firmware_model.profile import ALARM_SECTIONS, ORDERED, SECTIONS, AlarmModel, Profile
+from firmware_model.profile_text import ProfileError, parse_profile
 from tests.firmware_model.pump_profiles import parsed, shipped, shipped_text
 
-SECTION_NAMES = "device, motor, reservoir, therapy, bolus, memory, log, clock, cell"
+SECTION_NAMES = (
+    "device, motor, reservoir, therapy, bolus, patient, catheter, memory, log, clock, cell, stall, supervisor, tones,"
+    " alarm.low_reservoir, alarm.empty_reservoir, alarm.memory_failure, alarm.memory_repaired, alarm.replacement,"
+    " alarm.end_of_service, alarm.motor_stall, alarm.stopped_too_long, alarm.low_battery_reset, alarm.reset,"
+    " alarm.clock_lost, alarm.program_incomplete, alarm.supervisor"
+)
 FIXED_BY_THE_PROTOCOL = {"drugs_max"}
 
 
 def keys() -> list[str]:
-    return [f"{section}.{field.name}" for section, model in SECTIONS.items() for field in fields(model)]
+    sections = {**SECTIONS, **dict.fromkeys(ALARM_SECTIONS, AlarmModel)}
+    return [f"{section}.{field.name}" for section, model in sections.items() for field in fields(model)]
+
+
+def value_of(profile: Profile, key: str) -> int:
+    section, name = key.split(".")
+    found = getattr(getattr(profile, section), name)
+    assert isinstance(found, int)
+    return found
 
 
 def test_two_profiles_are_shipped() -> None:
@@ -78,7 +93,8 @@ BROKEN = {
     ),
     "unknown key": (
         extending('[motor]\n\nstep_volume = { value = 25, chosen = "x" }'),
-        "profile mine, line 4: motor.step_volume is no parameter; [motor] has step_volume_nl, journal_interval_steps",
+        "profile mine, line 4: motor.step_volume is no parameter; [motor] has step_volume_nl, journal_interval_steps,"
+        " rate_max_nl_per_day, wear_pulses, wear_miss_every",
     ),
     "a bare value": (
         extending("[motor]\nstep_volume_nl = 25"),
@@ -118,7 +134,7 @@ BROKEN = {
     ),
     "out of range": (
         extending('[log]\nrecords_per_page = { value = 65, chosen = "x" }'),
-        "profile mine, line 3: log.records_per_page is 65, but allowed is a whole number from 2 to 64 records",
+        "profile mine, line 3: log.records_per_page is 65, but allowed is a whole number from 6 to 64 records",
     ),
     "below its range": (
         extending('[clock]\noffset_min = { value = -1441, chosen = "x" }'),
@@ -132,6 +148,35 @@ BROKEN = {
     "a text that is not ASCII": (
         extending('[device]\nmodel = { value = "VP-µ", chosen = "x" }'),
         "profile mine, line 3: device.model is 'VP-µ', but allowed is printable ASCII of up to 16 characters",
+    ),
+    "an alarm that there is not": (
+        extending('[alarm.too_hot]\ncritical = { value = true, chosen = "x" }'),
+        f"profile mine, line 2: 'alarm.too_hot' is no section; allowed are {SECTION_NAMES}",
+    ),
+    "alarms as one section": (
+        extending('[alarm]\ncritical = { value = true, chosen = "x" }'),
+        f"profile mine: 'alarm.critical' is no section; allowed are {SECTION_NAMES}",
+    ),
+    "a column that the table of alarms has not": (
+        extending('[alarm.reset]\nloud = { value = true, chosen = "x" }'),
+        "profile mine, line 3: alarm.reset.loud is no parameter;"
+        " [alarm.reset] has critical, tone, repeat_min, latching, flow",
+    ),
+    "a word that is none of the few": (
+        extending('[alarm.reset]\ntone = { value = "triple", chosen = "x" }'),
+        "profile mine, line 3: alarm.reset.tone is 'triple', but allowed are none, single, dual",
+    ),
+    "a number for a word": (
+        extending('[alarm.reset]\nflow = { value = 0, chosen = "x" }'),
+        "profile mine, line 3: alarm.reset.flow is 0, but allowed are continue, minimum, stop",
+    ),
+    "a number for a flag": (
+        extending('[alarm.reset]\nlatching = { value = 1, chosen = "x" }'),
+        "profile mine, line 3: alarm.reset.latching is 1, but allowed are true and false",
+    ),
+    "a word for a flag": (
+        extending('[therapy]\nstops_while_programming = { value = "yes", chosen = "x" }'),
+        "profile mine, line 3: therapy.stops_while_programming is 'yes', but allowed are true and false",
     ),
     "levels in the wrong order": (
         extending(
@@ -160,6 +205,51 @@ BROKEN = {
 def test_a_broken_profile_is_refused_with_one_sentence_that_says_all(case: str) -> None:
     text, said = BROKEN[case]
     assert sentence(text) == said
+
+
+def with_values(values: dict[str, int]) -> str:
+    """A profile that says these and takes the rest from reference-20."""
+    body: dict[str, list[str]] = {}
+    for key, value in values.items():
+        section, name = key.split(".")
+        body.setdefault(section, []).append(f'{name} = {{ value = {value}, chosen = "x" }}')
+    return extending("\n".join(f"[{section}]\n" + "\n".join(lines) for section, lines in body.items()))
+
+
+@pytest.mark.parametrize(("lesser", "greater"), ORDERED)
+def test_of_each_pair_the_first_may_not_be_greater_than_the_second(lesser: str, greater: str) -> None:
+    base = shipped("reference-20")
+    least = value_of(base, lesser)
+    others = [other for other, same in ORDERED if same == greater and other != lesser]
+    beside = {other: min(value_of(base, other), least - 1) for other in others}
+    parsed(with_values({**beside, greater: least}))
+    said = sentence(with_values({**beside, greater: least - 1}))
+    assert said.endswith(f": {greater} is {least - 1}, but at least {least} is allowed ({lesser})")
+    said = sentence(with_values({**beside, greater: least - 1, lesser: least}))
+    assert said.endswith(f": {lesser} is {least}, but at most {least - 1} is allowed ({greater})")
+
+
+@pytest.mark.parametrize("name", ["reference-20", "reference-40"])
+def test_the_table_of_alarms_has_a_row_for_every_type_and_a_critical_one_sounds_as_such(name: str) -> None:
+    alarms = shipped(name).alarm
+    assert set(alarms) == set(AlarmType)
+    for row in alarms.values():
+        assert row.tone == ("dual" if row.critical else "single")
+        assert row.critical or row.flow == "continue", "what changes the flow is critical"
+
+
+def test_a_profile_changes_one_cell_of_the_table_of_alarms_and_no_other() -> None:
+    mine = parsed(extending('[alarm.motor_stall]\nflow = { value = "stop", chosen = "a cautious clinic" }'))
+    base = shipped("reference-20")
+    assert mine.alarm[AlarmType.MOTOR_STALL].flow == "stop"
+    assert mine.sources["alarm.motor_stall.flow"].text == "a cautious clinic"
+    changed = [
+        (kind, field.name)
+        for kind in AlarmType
+        for field in fields(AlarmModel)
+        if getattr(mine.alarm[kind], field.name) != getattr(base.alarm[kind], field.name)
+    ]
+    assert changed == [(AlarmType.MOTOR_STALL, "flow")]
 
 
 def test_what_is_not_toml_is_refused_with_the_place() -> None:

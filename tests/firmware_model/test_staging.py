@@ -18,12 +18,14 @@ from firmware_model.commands import (
 from firmware_model.firmware.codes import Block, Mode, OpState, Role
 from firmware_model.firmware.program import (
     BLOCK_BYTES,
+    IMAGE_BYTES,
     Program,
     check_image,
     check_limits,
     quantised,
     unpack_program,
 )
+from firmware_model.firmware.schedule import Change
 from tests.firmware_model.bedside import SECOND, Bedside, granted, refused
 from tests.firmware_model.drug_programs import BLOCKS, new_program, programs_near, wire_blocks, wire_image
 from tests.firmware_model.pump_profiles import LONG_LOG
@@ -31,6 +33,18 @@ from tests.firmware_model.pump_profiles import LONG_LOG
 FASTER = new_program(rate_nl_per_day=17_280_000, bolus_volume_max_nl=20_000)
 """One step in five seconds instead of ten, and smaller boluses."""
 SESSIONS = (1, 2, 3, 4, 5)
+
+
+def in_mode(mode: Mode, rate: int) -> Program:
+    """A program of any mode, with this rate where it has one."""
+    return new_program(
+        mode=mode,
+        rate_nl_per_day=rate,
+        dose_volume_nl=5_000,
+        dose_duration_s=60,
+        dose_interval_s=3_600,
+        schedule=((Change(0, rate),),) * 7,
+    )
 
 
 class Staging(RuleBasedStateMachine):
@@ -92,7 +106,7 @@ class Staging(RuleBasedStateMachine):
         session=st.sampled_from(SESSIONS),
         program=programs_near(LONG_LOG),
         order=st.permutations(BLOCKS),
-        cuts=st.lists(st.integers(0, 100), min_size=4, max_size=4),
+        cuts=st.lists(st.integers(0, 100), min_size=len(BLOCKS), max_size=len(BLOCKS)),
     )
     def write_a_program(self, session: int, program: Program, order: list[Block], cuts: list[int]) -> None:
         """Each block in one part or in two."""
@@ -142,7 +156,7 @@ class Staging(RuleBasedStateMachine):
     )
     def stage_and_validate(self, session: int, rate: int, mode: Mode, at_once: bool) -> None:
         self.begin(session)
-        self.write_a_program(session, new_program(rate_nl_per_day=rate, mode=mode), list(BLOCKS), [60, 2, 8, 0])
+        self.write_a_program(session, in_mode(mode, rate), list(BLOCKS), [60, 2, 8, 0, 4, 8, 4])
         self.validate(session)
         assert session in self.validated
         if at_once:
@@ -207,8 +221,9 @@ class Staging(RuleBasedStateMachine):
     @invariant()
     def the_active_program_is_the_one_that_was_committed_last(self) -> None:
         crc32, image = self.active.crc32(), wire_image(self.active)
-        assert self.bedside.read_program() == ProgramPart(crc32, 117, image)
-        assert self.bedside.read_program(Block.LIMITS, 3, 4) == ProgramPart(crc32, 8, image[108:112])
+        limits = wire_blocks(self.active)[Block.LIMITS]
+        assert self.bedside.read_program(length=IMAGE_BYTES) == ProgramPart(crc32, IMAGE_BYTES, image)
+        assert self.bedside.read_program(Block.LIMITS, 3, 4) == ProgramPart(crc32, len(limits), limits[3:7])
 
 
 TestStaging = Staging.TestCase
@@ -285,8 +300,8 @@ def test_a_refused_write_leaves_what_was_validated() -> None:
     bedside = Bedside()
     stage_id, told = bedside.validated(FASTER)
     before = bedside.pump.digest()
-    assert refused(bedside.write(stage_id, Block.DRUGS, 7, b"x")).detail == 100
-    assert refused(bedside.write(stage_id, Block.ALARMS, 4, b"x")).detail == 4
+    assert refused(bedside.write(stage_id, Block.DRUGS, 7, b"x")).detail == BLOCK_BYTES[Block.DRUGS]
+    assert refused(bedside.write(stage_id, Block.ALARMS, 8, b"x")).detail == BLOCK_BYTES[Block.ALARMS] == 8
     assert bedside.pump.digest() == before
     assert granted(bedside.commit(stage_id, told.crc32)).state is OpState.DONE
 

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from emulator.assembly import shipped_text
 from emulator.programmer.outcomes import NotTaken, Taken, Why
 from firmware_model.memory import CutMode
-from firmware_model.profile import parse_profile
+from firmware_model.profile_text import parse_profile
 from protocol.host_session import SessionWanted
 from protocol.messages.codes import Role
 from protocol.messages.deliver import BolusExecuteRequest

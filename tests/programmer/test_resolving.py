@@ -22,11 +22,11 @@ from emulator.programmer.rules import (
 )
 from protocol.messages.codes import BolusEndReason, BolusKind, Mode, OpState, Role
 from protocol.messages.deliver import BolusExecuteRequest, StopRequest
-from protocol.messages.link import CapsAnswer
 from protocol.messages.log import LogRecord
 from protocol.messages.log_records import BolusEndedData, BolusStartedData, ProgramChangedData, log_record
 from protocol.messages.op import OpListAnswer, OpListRequest, OpQueryRequest
 from protocol.refusals import NOT_TAKEN, Nak, NakCode
+from tests.programmer.programs import CAPS
 from tests.programmer.scripted_pump import ScriptedPump
 
 ORDER = BolusOrder(BolusKind.SINGLE, 50_000, 180)
@@ -174,7 +174,14 @@ def records(*data: object) -> tuple[LogRecord, ...]:
 
 
 def started(bolus_id: int = 17, host_id: int = 0) -> BolusStartedData:
-    return BolusStartedData(role=Role.CLINICIAN, host_id=host_id, bolus_id=bolus_id, volume_nl=50_000, duration_s=180)
+    return BolusStartedData(
+        role=Role.CLINICIAN,
+        host_id=host_id,
+        bolus_id=bolus_id,
+        volume_nl=50_000,
+        duration_s=180,
+        kind=BolusKind.SINGLE,
+    )
 
 
 def ended(reason: BolusEndReason, given_nl: int) -> BolusEndedData:
@@ -319,24 +326,4 @@ def test_settling_an_operation_that_executes_asks_for_its_present_state() -> Non
 
 @pytest.mark.parametrize(("volume_nl", "expected_s"), [(25, 60), (50_000, 180), (50_001, 181), (10**9, 86_400)])
 def test_the_shortest_duration_keeps_the_pumps_limits(volume_nl: int, expected_s: int) -> None:
-    caps = CapsAnswer(
-        volume_quantum_nl=25,
-        rate_min_nl_per_day=48_000,
-        rate_max_nl_per_day=24_000_000,
-        rate_quantum_nl_per_day=1_000,
-        bolus_volume_min_nl=1_000,
-        bolus_volume_max_nl=1_000_000,
-        bolus_duration_min_s=60,
-        bolus_duration_max_s=86_400,
-        bolus_rate_max_nl_per_day=24_000_000,
-        lease_s=30,
-        reservoir_capacity_nl=20_000_000,
-        low_reservoir_nl=2_000_000,
-        empty_reservoir_nl=1_000_000,
-        journal_interval_nl=400,
-        log_capacity=1_030,
-        alarm_capacity=8,
-        drugs_max=5,
-        concentration_max_ng_per_ml=1_000_000_000,
-    )
-    assert shortest_duration_s(caps, volume_nl) == expected_s
+    assert shortest_duration_s(CAPS, volume_nl) == expected_s

@@ -51,7 +51,7 @@ def test_every_operation_has_its_row_and_every_row_its_states() -> None:
     assert list(STATE_MEANINGS) == list(PumpState)
 
 
-@pytest.mark.parametrize("name", ["", "hello", "PATIENT_BOLUS", "0101", "SELFTEST"])
+@pytest.mark.parametrize("name", ["", "hello", "MAGNET", "0101", "SUBSCRIBE"])
 def test_an_operation_without_a_row_is_nobodys(name: str) -> None:
     assert name not in by_name
     row = access_of(name)
@@ -74,15 +74,17 @@ def test_without_a_session_only_these_are_answered() -> None:
     assert answered == ["HELLO", "OPEN", "AUTH", "STATUS"]
 
 
-def test_a_higher_role_may_all_that_a_lower_one_may() -> None:
-    for row in ACCESS.values():
-        assert (Role.READER in row.roles) <= (Role.PATIENT in row.roles) <= (Role.CLINICIAN in row.roles)
+def test_a_higher_role_may_all_that_a_lower_one_may_save_press_the_patients_button() -> None:
+    for name, row in ACCESS.items():
+        assert (Role.READER in row.roles) <= (Role.PATIENT in row.roles)
+        assert (Role.PATIENT in row.roles) <= (Role.CLINICIAN in row.roles) or name == "PATIENT_BOLUS"
 
 
-def test_nobody_but_a_clinician_can_change_therapy_or_stage_a_change() -> None:
+def test_nobody_but_a_clinician_can_change_therapy_or_stage_a_change_save_the_patients_own_bolus() -> None:
     for operation in OPERATIONS:
         if operation.effect in (Effect.THERAPY, Effect.STAGE):
-            assert access_of(operation.name).roles == {Role.CLINICIAN}
+            whose = Role.PATIENT if operation.name == "PATIENT_BOLUS" else Role.CLINICIAN
+            assert access_of(operation.name).roles == {whose}
             assert not access_of(operation.name).without_session
 
 

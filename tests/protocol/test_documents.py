@@ -75,18 +75,19 @@ def test_an_operation_says_who_may_ask_for_it() -> None:
 def test_the_table_of_access_has_a_row_for_each_operation_and_a_column_for_each_state() -> None:
     table = markdown.access_markdown()
     rows = {line.split(" | ")[0].removeprefix("| "): line for line in table.splitlines() if line.startswith("| ")}
-    assert rows["operation"].endswith("| running | bolus | stopped | idle | empty | failed |")
+    assert rows["operation"].endswith("| running | bolus | stopped | idle | held | failed |")
     assert set(rows) >= {operation.name for operation in OPERATIONS}
     assert rows["START"].endswith("| clinician | NAK 34 | NAK AB | NAK AB | allowed | NAK 22 | NAK AC | NAK 72 |")
     assert rows["OPEN"] == "| OPEN | none | yes |" + " allowed |" * 6
-    assert rows["idle"] == "| idle | stopped, and its program says STOPPED |"
+    assert rows["PATIENT_BOLUS"].startswith("| PATIENT_BOLUS | patient | NAK 34 |")
+    assert rows["held"] == "| held | stopped, and an alarm that forbids flow stands |"
 
 
 def test_blocks_blobs_places_and_reduced_answers_are_printed() -> None:
     blocks = markdown.blocks_markdown()
-    assert "**2 INFUSION**: InfusionBlock, 5 bytes, at offset 100 of the canonical image" in blocks
+    assert "**2 INFUSION**: InfusionBlock, 17 bytes, at offset 110 of the canonical image" in blocks
     assert "| 0 | 0 | `drugs` | 5 x DrugEntry |  |  | five places, used or empty |" in blocks
-    assert "Each DrugEntry, 20 bytes:" in blocks
+    assert "Each DrugEntry, 22 bytes:" in blocks
     operations = markdown.operations_markdown()
     assert "| 3 | 7 | `data` | u8 count, bytes | bytes | at most 192 |" in operations
     assert operations.count("Answer without a session, after the result byte 0F:") == len(REDUCED)

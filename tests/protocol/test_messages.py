@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.export.examples import EXAMPLES
-from protocol.field_types import CodedType, IntegerType
+from protocol.field_types import INTEGERS, CodedType, IntegerType
 from protocol.fields import FormatError, decode, encode, layout_of, table_of
 from protocol.frame import MAX_PAYLOAD
 from protocol.messages.codes import (
@@ -137,9 +137,11 @@ def test_values_outside_the_range_are_neither_written_nor_read(cls: type, index:
     for value in (field.minimum - 1, field.maximum + 1):
         with pytest.raises(ValueError, match=f"{cls.__name__}.{field.name} = {value}: allowed is "):
             encode(replace(EXAMPLE_OF[cls], **{field.name: value}))
-        if 0 <= value < 1 << 8 * field.size:
+        whole = INTEGERS[field.type_name]
+        if whole.minimum <= value <= whole.maximum:
             payload = bytearray(encode(EXAMPLE_OF[cls]))
-            payload[field.offset : field.offset + field.size] = value.to_bytes(field.size, "little")
+            image = value.to_bytes(field.size, "little", signed=whole.minimum < 0)
+            payload[field.offset : field.offset + field.size] = image
             error = refusal_of(cls, bytes(payload))
             assert (error.code, error.field) == (NakCode.FORMAT, index)
 

@@ -12,15 +12,22 @@ from protocol.messages.codes import Block, Mode
 from protocol.messages.program import (
     BLOCK_PART_MAX,
     BLOCKS,
+    CHANGES_MAX,
     DRUGS_MAX,
+    NO_CHANGE,
+    WEEKDAYS,
     AlarmsBlock,
+    CatheterBlock,
+    ChangeEntry,
     DrugEntry,
     DrugsBlock,
     InfusionBlock,
     LimitsBlock,
+    PatientBlock,
     ProgramCommitRequest,
     ProgramValidateAnswer,
     ProgramWriteRequest,
+    ScheduleBlock,
     StageReadAnswer,
 )
 from protocol.messages.read import TherapyReadAnswer
@@ -28,7 +35,9 @@ from protocol.refusals import NO_FIELD, NakCode
 from tests.protocol.message_strategies import ANSWERS, REQUESTS
 
 EXAMPLE_OF: dict[type, Any] = {type(example): example for example in EXAMPLES}
-MORPHINE = DrugEntry(name="morphine", concentration_ng_per_ml=10_000_000)
+MORPHINE = DrugEntry(name="morphine", concentration_ng_per_ml=10_000_000, stability_days=180)
+NO_CHANGES = (ChangeEntry(start_min=NO_CHANGE, rate_nl_per_day=0),) * CHANGES_MAX
+ALARMS = AlarmsBlock(low_reservoir_nl=2_000_000, critical_repeat_min=10, non_critical_repeat_min=60)
 
 
 def refusal_of(cls: type, payload: bytes) -> FormatError:
@@ -38,8 +47,13 @@ def refusal_of(cls: type, payload: bytes) -> FormatError:
 
 
 def drugs(*used: DrugEntry) -> DrugsBlock:
-    empty = DrugEntry(name="", concentration_ng_per_ml=0)
+    empty = DrugEntry(name="", concentration_ng_per_ml=0, stability_days=0)
     return DrugsBlock(drugs=used + (empty,) * (DRUGS_MAX - len(used)))
+
+
+def schedule(**days: tuple[ChangeEntry, ...]) -> ScheduleBlock:
+    filled = {weekday: (days.get(weekday, ()) + NO_CHANGES)[:CHANGES_MAX] for weekday in WEEKDAYS}
+    return ScheduleBlock(**filled)
 
 
 BLOBS = [
@@ -85,7 +99,7 @@ def test_places_are_always_the_same_number_of_one_kind() -> None:
     for wrong in (block.drugs[:-1], (*block.drugs, MORPHINE), ()):
         with pytest.raises(ValueError, match="exactly 5 of them are needed"):
             encode(DrugsBlock(drugs=wrong))
-    for of_another_kind in (list(block.drugs), (*block.drugs[:-1], AlarmsBlock(low_reservoir_nl=1))):
+    for of_another_kind in (list(block.drugs), (*block.drugs[:-1], ALARMS)):
         with pytest.raises(ValueError, match="a tuple of DrugEntry is needed"):
             encode(DrugsBlock(drugs=of_another_kind))  # type: ignore[arg-type]
     assert refusal_of(DrugsBlock, encode(block)[:-1]).field == 0
@@ -94,7 +108,7 @@ def test_places_are_always_the_same_number_of_one_kind() -> None:
 
 def test_a_wrong_place_is_named_by_its_number() -> None:
     payload = bytearray(encode(drugs(MORPHINE, MORPHINE, MORPHINE)))
-    payload[2 * 20] = 0x07
+    payload[2 * 22] = 0x07
     error = refusal_of(DrugsBlock, bytes(payload))
     assert (error.code, error.field, error.element) == (NakCode.FORMAT, 0, 2)
     assert error.reason.startswith("drugs[2]: name: printable ASCII")
@@ -102,26 +116,56 @@ def test_a_wrong_place_is_named_by_its_number() -> None:
         encode(drugs(replace(MORPHINE, name="seventeen letters")))
 
 
+def test_a_wrong_day_is_named_by_its_field() -> None:
+    whole = schedule()
+    with pytest.raises(ValueError, match=r"ScheduleBlock\.friday .*exactly 13 of them are needed"):
+        encode(replace(whole, friday=whole.friday[:-1]))
+    with pytest.raises(ValueError, match=r"ScheduleBlock\.sunday .*a tuple of ChangeEntry is needed"):
+        encode(replace(whole, sunday=(*whole.sunday[:-1], MORPHINE)))  # type: ignore[arg-type]
+    assert [field.name for field in table_of(ScheduleBlock)] == list(WEEKDAYS)
+    # A payload that ends within Wednesday.
+    assert refusal_of(ScheduleBlock, encode(whole)[: 2 * 78 + 5]).field == WEEKDAYS.index("wednesday")
+
+
 def test_every_block_has_one_size_and_the_canonical_image_is_written_down_by_hand() -> None:
-    assert list(BLOCKS) == [Block.DRUGS, Block.INFUSION, Block.LIMITS, Block.ALARMS]
-    assert [layout_of(cls).fixed_size for cls in BLOCKS.values()] == [100, 5, 8, 4]
+    order = [Block.DRUGS, Block.INFUSION, Block.SCHEDULE, Block.PATIENT, Block.LIMITS, Block.ALARMS, Block.CATHETER]
+    assert list(BLOCKS) == order
+    assert [layout_of(cls).fixed_size for cls in BLOCKS.values()] == [110, 17, 546, 18, 12, 8, 4]
+    tuesday = (
+        ChangeEntry(start_min=0, rate_nl_per_day=500_000),
+        ChangeEntry(start_min=480, rate_nl_per_day=900_000),
+    )
     image = b"".join(
         encode(block)
         for block in (
             drugs(MORPHINE),
-            InfusionBlock(mode=Mode.SIMPLE_CONTINUOUS, rate_nl_per_day=620_000),
-            LimitsBlock(rate_max_nl_per_day=1_000_000, bolus_volume_max_nl=200_000),
-            AlarmsBlock(low_reservoir_nl=2_000_000),
+            InfusionBlock(
+                mode=Mode.FLEX, rate_nl_per_day=620_000, dose_volume_nl=1, dose_duration_s=2, dose_interval_s=3
+            ),
+            schedule(tuesday=tuesday),
+            PatientBlock(volume_nl=20_000, duration_s=600, lockout_s=7_200, window_s=86_400, activations_max=6),
+            LimitsBlock(rate_max_nl_per_day=1_000_000, bolus_volume_max_nl=200_000, window_max_nl=2_000_000),
+            ALARMS,
+            CatheterBlock(catheter_nl=178_000),
         )
     )
-    drug = "6d6f727068696e65 0000000000000000 80969800"
-    assert image == bytes.fromhex(f"{drug} {'00' * 80} 55 e0750900 40420f00 400d0300 80841e00")
+    drug = "6d6f727068696e65 0000000000000000 80969800 b400"
+    empty = "ffff 00000000"
+    assert image == bytes.fromhex(
+        f"{drug} {'00' * 88}"
+        "5a e0750900 01000000 02000000 03000000"
+        f"{empty * 13} 0000 20a10700 e001 a0bb0d00 {empty * 11} {empty * 13 * 5}"
+        "204e0000 58020000 201c0000 80510100 0600"
+        "40420f00 400d0300 80841e00"
+        "80841e00 0a00 3c00"
+        "50b70200"
+    )
 
 
 def test_the_examples_of_a_program_tell_one_story() -> None:
     commit = EXAMPLE_OF[ProgramCommitRequest]
     therapy = EXAMPLE_OF[TherapyReadAnswer]
     assert commit.crc32 == therapy.crc32 == EXAMPLE_OF[ProgramValidateAnswer].crc32
-    assert therapy.block_size == len(therapy.data) == 5
+    assert therapy.block_size == len(therapy.data) == 17
     assert decode(InfusionBlock, therapy.data) == decode(InfusionBlock, EXAMPLE_OF[ProgramWriteRequest].data)
     assert decode(LimitsBlock, EXAMPLE_OF[StageReadAnswer].data).bolus_volume_max_nl == 200_000

@@ -1,0 +1,157 @@
+"""Commands of a clinician's care beside the infusion itself: alarms, refill, clock, self-test; and what they answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from firmware_model.commands.origin import Origin, TherapyCommand
+from firmware_model.firmware.codes import AlarmState
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceAlarm:
+    """Let an alarm be silent for a while. Its state does not change, and it sounds again."""
+
+    origin: Origin
+    instance: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClearAlarm:
+    """End an alarm. With its cause still there a new instance is raised at once."""
+
+    origin: Origin
+    instance: int
+
+
+@dataclass(frozen=True, slots=True)
+class BeginRefill:
+    """Begin a refill: the pump tells what it computes to be left, for comparison with what is withdrawn."""
+
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitRefill(TherapyCommand):
+    """The reservoir has been refilled.
+
+    measured_nl  what was withdrawn
+    volume_nl    what the reservoir holds now
+    drugs        name and concentration in ng/mL of each drug in it; none: not said
+    """
+
+    refill_id: int
+    measured_nl: int
+    volume_nl: int
+    drugs: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetTime(TherapyCommand):
+    """Set the labelling clock: UTC in Unix seconds, and the offset of local time in minutes."""
+
+    unix_s: int
+    offset_min: int
+
+
+@dataclass(frozen=True, slots=True)
+class TestSelf:
+    """Run the self-test now."""
+
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBattery:
+    """The cell as the firmware measures it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadReservoir:
+    """The reservoir as the firmware computes it, and when it is to be refilled."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCounters:
+    """Lifetime counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmCleared:
+    """The instance after CLEAR; `raised_again` is the number of the new instance, 0 when the cause is gone."""
+
+    instance: int
+    state: AlarmState
+    raised_again: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmSilenced:
+    """Until when, in elapsed seconds, the instance is silent."""
+
+    instance: int
+    silent_until_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefillBegun:
+    """The number of this refill, and the computed content of the reservoir."""
+
+    refill_id: int
+    computed_nl: int
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTestDone:
+    """What the self-test found: good, or which parts failed (see `SelfTestPart`)."""
+
+    failed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatteryAnswer:
+    """Voltages in mV; times in elapsed seconds, None when they have not come or are not known."""
+
+    idle_mv: int
+    loaded_mv: int
+    temperature_cc: int
+    replacement_since_s: int | None
+    end_of_service_s: int
+
+
+class RefillDates(NamedTuple):
+    """When the reservoir must be refilled, in seconds from now; None for never or not known.
+
+    low_in_s        the low level, at the program's own flow
+    refill_in_s     the low level, if the patient takes all boluses that the program allows
+    stability_in_s  the first drug's end of stability, from the last refill on
+    """
+
+    low_in_s: int | None
+    refill_in_s: int | None
+    stability_in_s: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservoirAnswer:
+    """The computed content, the last refill (elapsed seconds; None before the first) and the dates to come."""
+
+    volume_nl: int
+    capacity_nl: int
+    refilled_s: int | None
+    filled_nl: int
+    discrepancy_nl: int
+    dates: RefillDates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountersAnswer:
+    """Lifetime counts: motor steps as commanded, volume, dead volume apart, boots, memory repairs."""
+
+    steps: int
+    delivered_nl: int
+    dead_volume_nl: int
+    stalled_pulses: int
+    boots: int
+    repairs: int
