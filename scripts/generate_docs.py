@@ -8,6 +8,7 @@ from pathlib import Path
 from emulator.reference import PAGES
 from emulator.worked_session import session_markdown
 from protocol.export import markdown
+from tests.firmware_model.invariants.page import invariants_page
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -25,6 +26,7 @@ def _whole(page: Callable[[], str]) -> Callable[[str], str]:
 # Each document, and what makes its current text from its present one.
 DOCUMENTS: Mapping[str, Callable[[str], str]] = {
     "docs/protocol.md": specification,
+    "docs/invariants.md": _whole(invariants_page),
     **{name: _whole(page) for name, page in PAGES.items()},
 }
 

@@ -8,6 +8,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from random import Random
 from typing import ClassVar
 
 from hypothesis import seed as hypothesis_seed
@@ -17,6 +18,9 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.device.hurt_sessions import flip_every_bit, replay_everywhere
 from tests.device.line_flood import FloodedPump
+from tests.firmware_model.invariants.search import STEPS_OF_SEED, search
+from tests.firmware_model.told_history import restore_somewhere, split_in_three_ways
+from tests.firmware_model.twin.side_by_side import tell_the_same_story
 from tests.one_dose.test_one_dose import SEARCH, OneDoseSecured
 
 PROGRESS_S = 3.0
@@ -124,6 +128,22 @@ def replay(seed: int, sessions: int, figures: Figures, tick: Tick) -> None:
         tick()
 
 
+def invariants(seed: int, steps: int, figures: Figures, tick: Tick) -> None:
+    """Anything is done to a pump, and its invariants hold."""
+    search(seed, steps, figures, tick)
+
+
+def of_chance(world: Callable[[Random, Figures], None]) -> Callable[[int, int, Figures, Tick], None]:
+    """A campaign whose worlds each come from a seed of their own."""
+
+    def run(seed: int, count: int, figures: Figures, tick: Tick) -> None:
+        for at in range(count):
+            world(Random(seed + at), figures)  # noqa: S311 (chance for a search, no secret)
+            tick()
+
+    return run
+
+
 CAMPAIGNS: Mapping[str, Campaign] = {
     campaign.name: campaign
     for campaign in (
@@ -131,8 +151,20 @@ CAMPAIGNS: Mapping[str, Campaign] = {
         Campaign("worlds", "no dose twice, whatever line, hosts and power do", "worlds", 2_000, worlds, WORLDS_OF_SEED),
         Campaign("bits", "every single bit of every frame of 50 sessions", "sessions", 50, bits, 1),
         Campaign("replay", "every frame of 50 sessions again in every later state", "sessions", 50, replay, 1),
+        Campaign("invariants", "what holds of a pump whatever is done", "steps", 1_000_000, invariants, STEPS_OF_SEED),
+        Campaign(
+            "twin", "the model and its naive twin tell the same", "worlds", 3_000, of_chance(tell_the_same_story), 1
+        ),
+        Campaign(
+            "splits", "three ways to cut the time change nothing", "worlds", 1_000, of_chance(split_in_three_ways), 1
+        ),
+        Campaign(
+            "restores", "restored pumps go on as the first would", "worlds", 1_000, of_chance(restore_somewhere), 1
+        ),
     )
 }
+QUICK: Mapping[str, float] = {"invariants": 0.1, "twin": 0.1, "splits": 1.0, "restores": 0.3}
+"""What `--quick` runs, and at which scale: docs/invariants.md."""
 
 
 @dataclass
@@ -185,18 +217,21 @@ def run_campaign(campaign: Campaign, seed: int, scale: float) -> bool:
     return not error
 
 
-def run(campaigns: Sequence[Campaign], seed: int, scale: float) -> int:
-    """Run campaigns one after another; the exit status."""
-    failed = [campaign.name for campaign in campaigns if not run_campaign(campaign, seed, scale)]
+def run(scales: Mapping[str, float], campaigns: Mapping[str, Campaign], seed: int) -> int:
+    """Run campaigns one after another, each at its scale; the exit status."""
+    failed = [name for name, scale in scales.items() if not run_campaign(campaigns[name], seed, scale)]
     print(f"\nFAILED: {', '.join(failed)} (seed {seed})" if failed else f"\nall is well (seed {seed})")
     return 1 if failed else 0
 
 
-def main(arguments: Sequence[str], campaigns: Mapping[str, Campaign] = CAMPAIGNS) -> int:
+def main(
+    arguments: Sequence[str], campaigns: Mapping[str, Campaign] = CAMPAIGNS, quick: Mapping[str, float] = QUICK
+) -> int:
     parser = argparse.ArgumentParser(prog="scripts/soak", allow_abbrev=False, description=__doc__)
     parser.add_argument("campaign", nargs="*", metavar="CAMPAIGN", help=f"{', '.join(campaigns)}; all if none is named")
     parser.add_argument("--seed", type=_seed, help="what to search from; one is drawn and printed if none is given")
     parser.add_argument("--scale", type=_scale, default=1.0, metavar="X", help="X times as much as is usual")
+    parser.add_argument("--quick", action="store_true", help=f"only {', '.join(quick)}, for a minute or two")
     parser.add_argument("--list", action="store_true", help="say what there is, and do nothing")
     options = parser.parse_args(arguments)
     if options.list:
@@ -206,8 +241,11 @@ def main(arguments: Sequence[str], campaigns: Mapping[str, Campaign] = CAMPAIGNS
     unknown = [name for name in options.campaign if name not in campaigns]
     if unknown:
         parser.error(f"no campaign {', '.join(map(repr, unknown))}; there are {', '.join(campaigns)}")
-    chosen = [campaigns[name] for name in dict.fromkeys(options.campaign or campaigns)]
-    return run(chosen, secrets.randbits(SEED_BITS) if options.seed is None else options.seed, options.scale)
+    usual = quick if options.quick else dict.fromkeys(campaigns, 1.0)
+    scales = {name: usual[name] * options.scale for name in options.campaign or usual if name in usual}
+    if not scales:
+        parser.error(f"of these none is quick; {', '.join(quick)} would be")
+    return run(scales, campaigns, secrets.randbits(SEED_BITS) if options.seed is None else options.seed)
 
 
 def _seed(text: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import select
@@ -38,7 +39,7 @@ from protocol.messages.alarm import AlarmAckAnswer, AlarmAckRequest, AlarmListAn
 from protocol.messages.codes import BolusKind, OpState, Role
 from protocol.messages.deliver import BolusExecuteRequest
 from protocol.messages.log import LogRecord, LogStatusAnswer, LogStatusRequest
-from protocol.messages.log_records import ProgramChangedData, data_of
+from protocol.messages.log_records import DeliveredData, ProgramChangedData, data_of
 from protocol.messages.operations import operation_of
 from protocol.messages.read import StatusAnswer, StatusRequest
 
@@ -274,7 +275,7 @@ def _read_log(stage: _Stage, narrator: _Narrator) -> None:
         f"{len(records)} records, none missing:",
         records=[record_type_name(record) for record in records],
     )
-    narrator.show([_record_line(record) for record in records])
+    narrator.show(_record_lines(records))
     _expect([record.sequence for record in records] == list(range(1, extent.last + 1)), "the log has no gap")
 
 
@@ -288,6 +289,24 @@ _STEPS = (
     _see_to_alarm,
     _read_log,
 )
+
+
+def _record_lines(records: Sequence[LogRecord]) -> list[str]:
+    """A line for each record; of days that are like the one before, how many there are."""
+    lines: list[str] = []
+    for given_nl, group in itertools.groupby(records, _given_in_a_day_nl):
+        alike = list(group)
+        shown = alike if given_nl is None else alike[:1]
+        lines += [_record_line(record) for record in shown]
+        left = len(alike) - len(shown)
+        if left:
+            lines.append(f"         {left} more {'day' if left == 1 else 'days'} like it")
+    return lines
+
+
+def _given_in_a_day_nl(record: LogRecord) -> int | None:
+    detail = data_of(record)
+    return detail.volume_nl if isinstance(detail, DeliveredData) else None
 
 
 def _record_line(record: LogRecord) -> str:

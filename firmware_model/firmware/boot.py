@@ -21,6 +21,7 @@ from firmware_model.firmware.program import check_image, check_limits
 from firmware_model.firmware.record import ControlRecord
 from firmware_model.firmware.record_layout import stored_image, unpack_record
 from firmware_model.firmware.tones import sound
+from firmware_model.memory import PowerLost
 from firmware_model.plant.cell import Load
 from firmware_model.quantities import US_PER_SECOND
 
@@ -90,7 +91,13 @@ def boot(firmware: Firmware, reason: ResetReason) -> None:
     if firmware.sensors.clock_lost():
         change.set(clock_valid=False)
         add_alarm(change, AlarmType.CLOCK_LOST)
-    change.commit()
+    try:
+        change.commit()
+    except PowerLost:
+        # Nobody has seen time and counts go ahead, and no lockout has been lengthened: the next boot begins here again.
+        firmware.steps_total -= interval
+        firmware.elapsed_offset_us -= ELAPSED_JOURNAL_US
+        raise
     firmware.bolus_steps = firmware.dose_steps = 0
     follow(firmware)
     clear_gone(firmware)
@@ -136,5 +143,6 @@ def fail(firmware: Firmware) -> None:
     record = firmware.record
     record.epoch, record.run_state, record.stop_reason = NO_EPOCH, RunState.FAILED, StopReason.MEMORY_FAILURE
     record.bolus, record.dose, record.next_alarm, record.alarms = None, None, 2, (alarm,)
+    record.programming = False
     firmware.unplanned = True
     sound(firmware, alarm)

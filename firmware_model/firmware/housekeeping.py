@@ -8,6 +8,7 @@ from firmware_model.firmware.change import Change
 from firmware_model.firmware.codes import AlarmType, RunState
 from firmware_model.firmware.core import Firmware
 from firmware_model.firmware.event_log import LogType
+from firmware_model.firmware.security import mend_security
 from firmware_model.plant.cell import Load
 from firmware_model.quantities import HIGHEST_U32, US_PER_DAY
 
@@ -30,9 +31,12 @@ def keep_house(firmware: Firmware) -> None:
     change = Change(firmware)
     tell_delivered(change)
     look_after_cell(change)
-    look_after_memory(change)
+    lost = look_after_memory(change)
     alarmed = firmware.unplanned
     change.commit()
+    if lost > 1:
+        # That commit has mended one copy of the control record, this one mends the other.
+        firmware.commit(())
     if alarmed:
         follow(firmware)
 
@@ -56,17 +60,23 @@ def look_after_cell(change: Change) -> None:
         add_alarm(change, AlarmType.REPLACEMENT)
 
 
-def look_after_memory(change: Change) -> None:
-    """Read both records back. A copy that has gone bad is written anew, and a person is told."""
+def look_after_memory(change: Change) -> int:
+    """Read both records back. A copy that has gone bad is written anew, and a person is told.
+
+    Of the control record the change's own commit mends one copy; returns how many have gone bad. A security record that
+    is lost cannot be mended, and is told of once.
+    """
     firmware, memory = change.firmware, change.firmware.memory
-    lost = firmware.lost_copies()
-    repairs = memory.repairs - firmware.repairs_told
-    if not (lost or repairs):
-        return
-    change.log(LogType.MEMORY_REPAIRED, repairs=lost + repairs)
-    change.set(repairs=firmware.record.repairs + lost + repairs)
-    add_alarm(change, AlarmType.MEMORY_REPAIRED)
-    firmware.repairs_told = memory.repairs
-    # One commit mends the older copy; what this change commits is the other one.
+    told = memory.repairs
+    lost, mended = firmware.lost_copies(), told - firmware.repairs_told
+    is_told = lost == 0 or firmware.standing_alarm(AlarmType.MEMORY_REPAIRED) is not None
     if lost:
-        firmware.commit(())
+        lost -= memory.check(memory.security)
+        mended += lost + mend_security(firmware)
+    if mended or not is_told:
+        change.log(LogType.MEMORY_REPAIRED, repairs=mended)
+        change.set(repairs=firmware.record.repairs + mended)
+        add_alarm(change, AlarmType.MEMORY_REPAIRED)
+        # A repair of this very look is told with the next one.
+        firmware.repairs_told = told
+    return lost

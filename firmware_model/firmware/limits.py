@@ -57,7 +57,7 @@ def _reservoir_refusal(firmware: Firmware, volume_nl: int) -> Refusal | None:
 
 def _window_refusal(firmware: Firmware, volume_nl: int) -> Refusal | None:
     left_nl = window_left_nl(firmware)
-    if volume_nl > left_nl or not has_room(firmware):
+    if volume_nl > left_nl:
         return Refusal(Reason.WINDOW_LIMIT, "volume_nl", detail=left_nl)
     return None
 
@@ -88,7 +88,9 @@ def fastest_s(limits: BolusLimits, volume_nl: int) -> int:
 
 
 def window_left_nl(firmware: Firmware) -> int:
-    """What may still be given as a bolus in these 24 hours."""
+    """What may still be given as a bolus in these 24 hours: nothing while one more could not be remembered."""
+    if not has_room(firmware):
+        return 0
     since_s = firmware.elapsed_s - SECONDS_PER_DAY
     given_nl = 0
     for dose in firmware.record.doses:

@@ -63,6 +63,15 @@ def boot_security(firmware: Firmware) -> None:
     ]
 
 
+def mend_security(firmware: Firmware) -> int:
+    """Write anew the copies that have gone bad, while the record itself is known; returns how many were."""
+    record, mended = firmware.security.record, 0
+    while record is not None and len(firmware.memory.security.copies()) < 2:
+        _commit(firmware, record)
+        mended += 1
+    return mended
+
+
 def raise_session_counter(firmware: Firmware, floor: int) -> None:
     """Give no session number up to `floor` any more.
 

@@ -16,6 +16,9 @@ extends = "reference-20"
 
 [therapy]
 rate_nl_per_day = { value = 2_160_000, chosen = "one motor step of 25 nl a second, which is easy to count" }
+
+[memory]
+dose_history = { value = 64, chosen = "a bolus for each power cut of a test" }
 """
 
 

@@ -36,7 +36,20 @@ from tests.end_to_end.foreign_session import (
 from tests.end_to_end.product import INSECURE_LINE, INTERRUPTED, TEST_KEYS_LINE, Home
 
 READY_KEYS = ["event", "serial_number", "ports", "control", "profile", "seed", "speed"]
-CAPABILITIES = {1: "single_bolus", 2: "alarms", 4: "event_log", 8: "op_ledger", 16: "sessions", 32: "programs"}
+CAPABILITIES = {
+    1: "single_bolus",
+    2: "alarms",
+    4: "event_log",
+    8: "op_ledger",
+    16: "sessions",
+    32: "programs",
+    64: "schedules",
+    128: "patient_bolus",
+    256: "dead_volume_boluses",
+    512: "refill",
+    1024: "clock",
+    2048: "selftest",
+}
 MARKS = {1: "emulator", 2: "test_keys", 4: "insecure"}
 RUNNING = 0x33
 AUTH_REQUIRED, ROLE, NO_SUCH_SESSION = 0x34, 0x33, 0x7F

@@ -1,7 +1,9 @@
 """A pump in the very state of another one, so that many cuts can begin where one history has led."""
 
+import copyreg
 import io
 import pickle
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from tests.firmware_model.bedside import Bedside
@@ -34,12 +36,19 @@ def copy_of(bedside: AnyBedside) -> AnyBedside:
 
 
 class _Writer(pickle.Pickler):
+    # What was read from the log is of a kind that pickle does not know.
+    dispatch_table = copyreg.dispatch_table | {MappingProxyType: lambda proxy: (_unchanging, (dict(proxy),))}
+
     def __init__(self, out: io.BytesIO, shared: tuple[object, ...]) -> None:
         super().__init__(out, pickle.HIGHEST_PROTOCOL)
         self._places = {id(part): place for place, part in enumerate(shared) if part is not None}
 
     def persistent_id(self, part: object) -> int | None:
         return self._places.get(id(part))
+
+
+def _unchanging(content: dict[object, object]) -> MappingProxyType[object, object]:
+    return MappingProxyType(content)
 
 
 class _Reader(pickle.Unpickler):

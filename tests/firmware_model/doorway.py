@@ -43,7 +43,8 @@ class Doorway(Bedside):
         return reply
 
     def note(self, role: Role | None = None, port: int = 0) -> None:
-        assert self.ask(commands.NoteFailure(port, role)) in (commands.Noted(), None)
+        reply = self.ask(commands.NoteFailure(port, role))
+        assert reply in (None, commands.Noted(), Refusal(Reason.MEMORY_FAILURE)), reply
 
     def fail(self, times: int, role: Role = CLINICIAN, port: int = 0) -> None:
         """So many wrong attempts, each as soon as it may be made."""

@@ -227,19 +227,16 @@ def history_of(random: Random, profile: Profile, acts: Acts = ACTS, most: int = 
     return [act for _ in range(random.randint(2, most)) for act in an_act(random, profile, acts)]
 
 
-def histories(profile: Profile, acts: Acts = ACTS) -> st.SearchStrategy[list[Act]]:
+@st.composite
+def histories(draw: st.DrawFn, profile: Profile, acts: Acts = ACTS) -> list[Act]:
     """Histories for Hypothesis: some fifteen acts or groups of them, left out as long as the rest still fails."""
-    drawn = _SEEDS.map(lambda seed: an_act(_chance(seed), profile, acts))
-    # A list is five long on average, whatever it may be at most.
-    parts = st.tuples(*(st.lists(drawn, max_size=10) for _ in range(3)))
-    return parts.map(lambda lists: [act for groups in lists for group in groups for act in group])
+    # A list of these is five long on average, whatever it may be at most.
+    seeds = st.lists(st.integers(0, (1 << 64) - 1), max_size=10)
+    return [act for _ in range(3) for seed in draw(seeds) for act in an_act(_chance(seed), profile, acts)]
 
 
 def _chance(seed: int) -> Random:
     return Random(seed)  # noqa: S311 (chance for a test, no secret)
-
-
-_SEEDS = st.integers(0, (1 << 64) - 1)
 
 
 def only(*kinds: str) -> Acts:

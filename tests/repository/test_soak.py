@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from scripts.soak_campaigns import CAMPAIGNS, INTERRUPTED, Campaign, Figures, Progress, Tick, main
+from scripts.soak_campaigns import CAMPAIGNS, INTERRUPTED, QUICK, Campaign, Figures, Progress, Tick, main
 
 ROOT = Path(__file__).resolve().parents[2]
 SOAK = ROOT / "scripts" / "soak"
-NAMES = ["flood", "worlds", "bits", "replay"]
+NAMES = ["flood", "worlds", "bits", "replay", "invariants"]
 
 Run = Callable[[int, int, Figures, Tick], None]
 
@@ -127,6 +127,27 @@ def test_what_repeats_a_fault_is_as_short_as_its_seed_allows(
     assert campaign.repeats(4, done, total) == arguments
     repeated = round(campaign.units * float(arguments.split()[-1]))
     assert repeated == (total if of_seed is None else min(of_seed, total - done // of_seed * of_seed))
+
+
+def test_quick_runs_its_own_list_at_its_own_scales(capsys: pytest.CaptureFixture[str]) -> None:
+    campaigns = table(counts)
+    campaigns["other"] = Campaign("other", "another", "tries", 3, counts)
+    assert main(["--quick", "--seed", "5"], campaigns, {"try": 0.1}) == 0
+    assert "try      ok: 20 of 20 tries" in (told := capsys.readouterr().out)
+    assert "other" not in told
+    assert main(["--quick", "--scale", "0.5"], campaigns, {"try": 0.1}) == 0
+    assert "try      ok: 10 of 10 tries" in capsys.readouterr().out
+
+
+def test_quick_names_campaigns_that_are_there() -> None:
+    assert QUICK.keys() <= CAMPAIGNS.keys()
+
+
+def test_a_campaign_that_is_not_quick_is_not_run_quickly(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--quick", "try"], table(counts), {})
+    assert caught.value.code == 2
+    assert "none is quick" in capsys.readouterr().err
 
 
 def test_ctrl_c_ends_all_campaigns(capsys: pytest.CaptureFixture[str]) -> None:

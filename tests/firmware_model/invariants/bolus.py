@@ -7,9 +7,7 @@ from firmware_model.commands import (
     ExecuteBolus,
     GivePatientBolus,
     OpOutcome,
-    ReadStatus,
     Refusal,
-    StatusAnswer,
 )
 from firmware_model.firmware.codes import DEAD_VOLUME_KINDS, BolusEnd, BolusKind
 from firmware_model.firmware.event_log import LogType
@@ -66,13 +64,13 @@ def ends_are_exact(ward: Ward) -> None:
         _end_is_exact(ward, end)
     books = ward.books
     bolus = books.flow.bolus
-    reply = ward.pump.command(ReadStatus(), ward.pump.now_us) if books.judged else None
-    if isinstance(reply, StatusAnswer):
+    status = ward.status() if books.judged else None
+    if status is not None:
         running = (bolus.bolus_id, bolus.steps, bolus.pulses) if bolus is not None else (0, 0, 0)
         step_nl = books.flow.step_nl
-        told = (reply.bolus_id, reply.bolus_volume_nl // step_nl, reply.bolus_delivered_nl // step_nl)
+        told = (status.bolus_id, status.bolus_volume_nl // step_nl, status.bolus_delivered_nl // step_nl)
         assert told == running
-        assert reply.bolus_remaining_us == (bolus.left_us if bolus is not None else 0)
+        assert status.bolus_remaining_us == (bolus.left_us if bolus is not None else 0)
 
 
 def _end_is_exact(ward: Ward, end: End) -> None:

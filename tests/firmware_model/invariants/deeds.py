@@ -15,18 +15,18 @@ Deed = Callable[[Ward, Random], None]
 
 CARE: Final[Mapping[Deed, int]] = MappingProxyType(
     {
-        trouble.wait: 16,
-        therapy.start: 3,
-        therapy.stop: 3,
-        therapy.give_bolus: 10,
-        therapy.cancel: 3,
-        therapy.press: 6,
-        therapy.set_program: 7,
-        therapy.refill: 3,
-        therapy.set_time: 3,
-        therapy.see_to_alarm: 5,
-        therapy.ask_again: 3,
-        trouble.open_session: 3,
+        trouble.wait: 32,
+        therapy.start: 6,
+        therapy.stop: 6,
+        therapy.give_bolus: 20,
+        therapy.cancel: 6,
+        therapy.press: 12,
+        therapy.set_program: 14,
+        therapy.refill: 6,
+        therapy.set_time: 6,
+        therapy.see_to_alarm: 10,
+        therapy.ask_again: 6,
+        trouble.open_session: 6,
         trouble.save_and_restore: 1,
         trouble.wait_in_pieces: 1,
         trouble.look: 1,
@@ -35,13 +35,13 @@ CARE: Final[Mapping[Deed, int]] = MappingProxyType(
 """What happens to any pump."""
 TROUBLE: Final[Mapping[Deed, int]] = MappingProxyType(
     {
-        trouble.arm_fault: 10,
-        trouble.clear_faults: 3,
-        trouble.cut_power: 5,
-        trouble.restore_power: 3,
+        trouble.arm_fault: 20,
+        trouble.clear_faults: 6,
+        trouble.cut_power: 10,
+        trouble.restore_power: 6,
         trouble.flip_a_bit: 1,
-        therapy.syringe: 1,
-        trouble.put_right: 4,
+        therapy.syringe: 2,
+        trouble.put_right: 8,
     }
 )
 """What should not happen to any, and how it is mended."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 from typing import Final
 
 from tests.firmware_model.invariants import alarm, bolus, dose, memory, program
@@ -20,6 +21,16 @@ class Side(Enum):
     BOTH = "both"
 
 
+FAMILIES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "D": "Dose accounting",
+        "B": "Bolus and lockout",
+        "P": "Programming",
+        "A": "Alarms and log",
+        "M": "Power and memory",
+    }
+)
+"""What the letters of the codes stand for."""
 _MEMORY: Final = frozenset({"memory-flip", "write-fault"})
 
 

@@ -7,7 +7,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from firmware_model.commands import Alarm, Command, CommitRefill, Reply, StagePart, TherapyCommand
+from firmware_model.commands import Alarm, Command, CommitRefill, ReadStatus, Reply, StagePart, StatusAnswer, TherapyCommand
 from firmware_model.firmware.codes import AlarmType, RunState
 from firmware_model.firmware.event_log import LogRecord, LogType
 from firmware_model.firmware.program import IMAGE_BYTES, Program, first_program, unpack_program
@@ -40,7 +40,7 @@ class Sight(NamedTuple):
 class Notes:
     """What the checks remember from step to step.
 
-    counted         the highest lifetime count that was told
+    delivered_nl    the highest lifetime volume that was told
     low_cell        the cell measured less than ERI when the last step ended
     served_pulses   the pulses at the end of service, None before it
     session_high    the highest session number that was given
@@ -49,7 +49,7 @@ class Notes:
     may_lose_a_copy something has happened that can leave a copy of a record bad
     """
 
-    counted: int = 0
+    delivered_nl: int = 0
     elapsed_s: int = 0
     low_cell: bool = False
     served_pulses: int | None = None
@@ -102,6 +102,7 @@ class Ward:
         self.sound = True
         self.suspended = self.must_run = self.ending = False
         self.figures: Counter[str] = Counter()
+        self._status: StatusAnswer | None = None
 
     @property
     def pump(self) -> Pump:
@@ -116,6 +117,13 @@ class Ward:
     def step(self) -> Step:
         """What has happened in the step under way."""
         return self.books.step
+
+    def status(self) -> StatusAnswer | None:
+        """What the pump says of itself when the step is over; None without power."""
+        if self._status is None:
+            reply = self.pump.command(ReadStatus(), self.pump.now_us)
+            self._status = reply if isinstance(reply, StatusAnswer) else None
+        return self._status
 
     def syringe(self, withdraw_nl: int, inject_nl: int, mixture: Mixture) -> tuple[int, int]:
         """A syringe at the port, and what it does to the account of the fluid."""
@@ -139,6 +147,7 @@ class Ward:
         self.suspended = self.must_run = False
         self.chances = 0
         self.before = self.seen
+        self._status = None
         self.notes.low_cell = self.pump.plant.cell_mv(Load.MOTOR) < self.profile.cell.eri_mv
 
     def end_step(self) -> None:
