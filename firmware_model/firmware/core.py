@@ -21,7 +21,7 @@ from firmware_model.firmware.write_behind import WriteBehind
 from firmware_model.memory import Journal, Memory
 from firmware_model.plant import Sensors
 from firmware_model.profile import Profile
-from firmware_model.quantities import US_PER_MINUTE, US_PER_SECOND
+from firmware_model.quantities import HIGHEST_U32, US_PER_MINUTE, US_PER_SECOND
 from firmware_model.state import DERIVED, WIRING
 
 ELAPSED_JOURNAL_US = 60 * US_PER_SECOND
@@ -214,7 +214,7 @@ class Firmware:
     @property
     def rtc_unix_s(self) -> int:
         """The labelling clock in whole seconds of Unix time, 0 while it is not valid."""
-        return self.rtc_us // US_PER_SECOND if self.record.clock_valid else 0
+        return min(self.rtc_us // US_PER_SECOND, HIGHEST_U32) if self.record.clock_valid else 0
 
     @property
     def local_us(self) -> int:

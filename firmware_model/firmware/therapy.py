@@ -160,10 +160,11 @@ def _halt(firmware: Firmware, command: Stop, entry: LedgerEntry | None) -> Targe
     if bolus is not None:
         given_nl = firmware.bolus_steps * firmware.flow.step_volume_nl
         target = Target(op_id=bolus.op_id, min_nl=given_nl, max_nl=given_nl, reason=BolusEnd.STOPPED)
+    reason = record.stop_reason
     change = Change(firmware)
     change.halt(StopReason.COMMANDED, role=origin.role, host_id=origin.host_id, op_id=command.op_id)
-    if record.stop_reason in _STAYING_REASONS:
-        change.set(stop_reason=record.stop_reason)
+    if reason in _STAYING_REASONS:
+        change.set(stop_reason=reason)
     change.end_bolus(BolusEnd.STOPPED)
     change.end_dose(BolusEnd.STOPPED)
     if entry:

@@ -171,7 +171,9 @@ class WellMeant:
 def _validated(host: HandHost, wanted: Program) -> tuple[int, int]:
     stage_id = host.ask(program.ProgramBeginRequest()).stage_id
     for block, content in wire_blocks(wanted).items():
-        host.ask(program.ProgramWriteRequest(stage_id=stage_id, block=Block[block.name], offset=0, data=content))
+        for at in range(0, len(content), PART):
+            part = content[at : at + PART]
+            host.ask(program.ProgramWriteRequest(stage_id=stage_id, block=Block[block.name], offset=at, data=part))
     crc32 = host.ask(program.ProgramValidateRequest(stage_id=stage_id)).crc32
     return stage_id, crc32
 
@@ -184,7 +186,7 @@ def _stage_read(well: WellMeant) -> program.StageReadRequest:
 def _write(well: WellMeant) -> program.ProgramWriteRequest:
     first = wire_blocks(new_program(LONG_LOG))
     block, content = next(iter(first.items()))
-    return program.ProgramWriteRequest(stage_id=well.begun(), block=Block[block.name], offset=0, data=content)
+    return program.ProgramWriteRequest(stage_id=well.begun(), block=Block[block.name], offset=0, data=content[:PART])
 
 
 _REQUESTS: Mapping[str, Any] = {

@@ -199,6 +199,7 @@ def writes_of_a_guess(failures: int) -> int:
     guesser = Guesser(at_device())
     for _ in range(failures):
         guesser.guess()
+    guesser.device.pump.memory.watched = True
     before = guesser.device.pump.memory.primitives
     guesser.guess()
     return guesser.device.pump.memory.primitives - before

@@ -128,6 +128,7 @@ def test_a_cut_within_a_command_takes_its_answer_and_the_frames_behind_it() -> N
 def test_a_cut_behind_the_commit_leaves_an_effect_whose_answer_never_comes() -> None:
     desk = at_desk()
     counted = at_desk()
+    counted.device.pump.memory.watched = True
     before = counted.device.pump.memory.primitives
     counted.stop(1)
     writes = counted.device.pump.memory.primitives - before

@@ -10,7 +10,7 @@ from emulator.inputs import CutPower, LineChange, ReplaceKeys, RestorePower
 from protocol import keys
 from protocol.host_end import KeyWrong, Refused
 from protocol.keys import RoleKeys
-from protocol.messages.codes import Marks, OpState, Role
+from protocol.messages.codes import LogType, Marks, OpState, Role
 from protocol.messages.link import CloseRequest, KeepaliveRequest, LinkStatsRequest
 from protocol.messages.pump_time import TimeReadRequest
 from protocol.messages.read import ReducedStatusAnswer, StatusRequest
@@ -217,7 +217,7 @@ def test_a_pump_without_power_is_given_other_keys_and_its_log_does_not_know() ->
     desk.device.control(RestorePower(), 0)
     desk.open()
     desk.open_session(key=OWN.of_role[Role.CLINICIAN])
-    assert [record.type for record in desk.log()] == [1, 1]
+    assert [record.type for record in desk.log()] == [LogType.BOOT, LogType.BOOT, LogType.ALARM_RAISED]
 
 
 def test_power_ends_every_session_and_its_frames_find_none_when_it_is_back() -> None:

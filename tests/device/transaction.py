@@ -17,15 +17,16 @@ from emulator.programmer.program_file import ProgramFile
 from emulator.programmer.programming import Staged, commit_program, prepare_program, require_active
 from emulator.programmer.rules import close, stop
 from emulator.vpump_wire import VpumpWire
-from firmware_model.pump import Pump, agenda_of
+from firmware_model.pump import Pump
 from protocol.host_end import HostEvent, KeyWrong, SessionReady
 from protocol.keys import device_challenge, test_keys
-from protocol.messages.codes import Block, Role
+from protocol.messages.alarm import AlarmListRequest
+from protocol.messages.codes import AlarmType, Block, Role
 from protocol.messages.link import CloseRequest
 from protocol.messages.log import LogRecord
 from protocol.messages.op import OpEntry, OpQueryAnswer
 from protocol.messages.operations import by_opcode
-from protocol.messages.program import ProgramCommitRequest
+from protocol.messages.program import BLOCK_PART_MAX, ProgramCommitRequest
 from protocol.messages.read import StatusAnswer, StatusRequest, TherapyReadRequest
 from tests.device.desk import HOST_ID, SERIAL, Desk, frames_in, happened, new_device, of_kind
 from tests.firmware_model.pump_profiles import SMALL
@@ -33,7 +34,6 @@ from tests.firmware_model.pump_profiles import SMALL
 BEGINS_AT_S = 13.5
 WATCHED_S = 400
 """How long the flow is watched: a few tens of steps."""
-_IMAGE = TherapyReadRequest(block=Block.IMAGE, offset=0, length=192)
 _CLINICIANS_KEY = test_keys(SERIAL).of_role[Role.CLINICIAN]
 _COUNTER_OF = {device_challenge(_CLINICIANS_KEY, counter, SERIAL): counter for counter in range(1, 100)}
 """The session counter behind a challenge, as who holds the key can tell."""
@@ -93,6 +93,7 @@ class Found:
     op: OpQueryAnswer
     ops: tuple[OpEntry, ...]
     log: tuple[LogRecord, ...]
+    alarms: frozenset[AlarmType]
     steps: int
     counter: int
 
@@ -172,7 +173,7 @@ def recorded(transaction: Transaction) -> Recording:
         programmer.stop(op_id)
         programmer.start(op_id + 1)
     programmer.program(transaction.before)
-    old = programmer.ask(_IMAGE).data
+    old, _ = image_read_at(programmer)
     programmer.close()
     programmer.wait(BEGINS_AT_S)
 
@@ -183,7 +184,17 @@ def recorded(transaction: Transaction) -> Recording:
     programmer.ask(CloseRequest())
     moments = tuple(programmer.moments)
     programmer.open_session()
-    return Recording(transaction, moments, old, programmer.ask(_IMAGE).data, op_id)
+    new, _ = image_read_at(programmer)
+    return Recording(transaction, moments, old, new, op_id)
+
+
+def image_read_at(desk: Desk) -> tuple[bytes, int]:
+    """The canonical image of the active program, part by part, and its checksum."""
+    image, size, crc32 = b"", 1, 0
+    while len(image) < size:
+        part = desk.ask(TherapyReadRequest(block=Block.IMAGE, offset=len(image), length=BLOCK_PART_MAX))
+        image, size, crc32 = image + part.data, part.block_size, part.crc32
+    return image, crc32
 
 
 def copy_of(device: Device) -> Device:
@@ -191,22 +202,20 @@ def copy_of(device: Device) -> Device:
     wire = device.wire
     assert isinstance(wire, VpumpWire)
     end, pump = wire._end, device.pump
+    firmware = pump.firmware
     channels = [each.channel for each in (*end._sessions.live, *end._sessions._ended) if each.channel is not None]
     ciphers = [part._cipher for channel in channels for part in (channel.requests, channel.answers, channel.sent)]
-    shared = [*ciphers, end._role_keys, end._hello, pump.profile, pump.firmware.record]
+    shared = [*ciphers, end._role_keys, end._hello, pump.profile, firmware.record.program, firmware.compiled]
     memo: dict[int, Any] = {id(each): each for each in shared}
-    memo[id(pump._agenda)] = ()
     memo[id(pump._events)] = deque[object]()
     memo[id(device._events)] = deque[object]()
-    copied = deepcopy(device, memo)
-    copied.pump._agenda = agenda_of(copied.pump.firmware)
-    return copied
+    return deepcopy(device, memo)
 
 
 def copy_of_dead(pump: Pump) -> Pump:
     """The same pump without power once more. Its firmware is gone, and what it has told is left behind."""
     assert not pump.powered
-    memo: dict[int, Any] = {id(gone): gone for gone in (pump.profile, pump.firmware, pump._agenda)}
+    memo: dict[int, Any] = {id(gone): gone for gone in (pump.profile, pump.firmware)}
     memo[id(pump._events)] = deque[object]()
     return deepcopy(pump, memo)
 
@@ -221,12 +230,13 @@ def counters_in(device: Device) -> list[int]:
 def found_by(desk: Desk, op_id: int) -> Found:
     """Everything that a host looks at, in the session that it has open; then the flow is watched."""
     (counter,) = counters_in(desk.device)
-    read = desk.ask(_IMAGE)
+    image, crc32 = image_read_at(desk)
     status = desk.ask(StatusRequest())
-    op, ops, log = desk.query(op_id), desk.ops(), desk.log(max(1, status.log_last - 3))
+    op, ops, log = desk.query(op_id), desk.ops(), desk.log(max(1, status.log_last - 4))
+    alarms = frozenset(alarm.type for alarm in desk.ask(AlarmListRequest(from_instance=0)).alarms)
     steps = desk.device.truth()["motor_steps"]
     desk.wait(WATCHED_S)
     passed = desk.device.truth()["motor_steps"]
     assert isinstance(steps, int)
     assert isinstance(passed, int)
-    return Found(read.data, read.crc32, status, op, tuple(ops), tuple(log), passed - steps, counter)
+    return Found(image, crc32, status, op, tuple(ops), tuple(log), alarms, passed - steps, counter)

@@ -136,13 +136,13 @@ PROFILES = {
     ),
     "an unknown section": (
         'extends = "reference-20"\n[pumping]\n',
-        "profile broken, line 2: 'pumping' is no section; allowed are device, motor, reservoir, therapy, bolus, patient, "
-        "catheter, memory, log, clock, cell, stall, supervisor, tones, "
+        "profile broken, line 2: 'pumping' is no section; allowed are device, motor, reservoir, therapy, bolus, "
+        "patient, catheter, memory, log, clock, cell, stall, supervisor, tones, "
         + ", ".join(f"alarm.{kind.name.lower()}" for kind in AlarmType),
     ),
     "an unknown parameter": (
-        'extends = "reference-20"\n[cell]\nvolts = { value = 3, chosen = "why not" }',
-        "profile broken, line 3: cell.volts is no parameter; [cell] has voltage_mv",
+        'extends = "reference-20"\n[tones]\nvolts = { value = 3, chosen = "why not" }',
+        "profile broken, line 3: tones.volts is no parameter; [tones] has repeat_min_min, repeat_max_min, silence_min",
     ),
     "a value out of range": (
         'extends = "reference-20"\n\n[motor]\nstep_volume_nl = { value = 0, chosen = "a still motor" }',

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Generic, NamedTuple
 
 from firmware_model.memory import CutMode
+from firmware_model.record_pair import WORD_BYTES, RecordPair
 from firmware_model.state import canonical
 from tests.firmware_model.copied import AnyBedside, Snapshot
 
@@ -45,9 +46,19 @@ class Records(NamedTuple):
 
 def records_of(bedside: AnyBedside) -> Records:
     """The records that memory holds."""
-    memory = bedside.pump.memory
-    control, security = memory.control.read(), memory.security.read()
-    return Records(control.body if control else None, security.body if security else None)
+    return records_in(stored_by(bedside))
+
+
+def records_in(stored: Stored) -> Records:
+    """The records that regions of these bytes hold."""
+    return Records(_body_in(stored.control), _body_in(stored.security))
+
+
+def _body_in(region: bytes) -> bytes | None:
+    pair = RecordPair(len(region) // 2 - 2 * WORD_BYTES)
+    pair.region[:] = region
+    image = pair.read()
+    return None if image is None else image.body
 
 
 class Off(NamedTuple, Generic[AnyBedside]):
@@ -80,16 +91,17 @@ def every_cut(before: Snapshot[AnyBedside], act: Callable[[AnyBedside], object])
 
     Of torn and garbled writes, those with all of their bytes come last.
     """
+    kept: dict[bytes, Snapshot[AnyBedside]] = {}
     for write in range(1, MOST_WRITES):
         intact, written, garbled = (
-            cut_in(before, act, write, mode) for mode in (CutMode.BEFORE, CutMode.AFTER, CutMode.GARBAGE)
+            cut_in(before, act, write, mode, kept=kept) for mode in (CutMode.BEFORE, CutMode.AFTER, CutMode.GARBAGE)
         )
         if intact is None or written is None or garbled is None:
             assert intact is written is garbled is None
             return
         yield intact
         for mode in (CutMode.IGNORED, CutMode.LATE):
-            off = cut_in(before, act, write, mode)
+            off = cut_in(before, act, write, mode, kept=kept)
             assert off is not None
             yield off
         region, start, end = _place(intact.stored, garbled.stored)
@@ -101,17 +113,32 @@ def every_cut(before: Snapshot[AnyBedside], act: Callable[[AnyBedside], object])
 
 
 def cut_in(
-    before: Snapshot[AnyBedside], act: Callable[[AnyBedside], object], write: int, mode: CutMode, count: int = _WHOLE
+    before: Snapshot[AnyBedside],
+    act: Callable[[AnyBedside], object],
+    write: int,
+    mode: CutMode,
+    count: int = _WHOLE,
+    *,
+    kept: dict[bytes, Snapshot[AnyBedside]] | None = None,
 ) -> Off[AnyBedside] | None:
-    """The pump that one cut leaves, None when the act has fewer writes than that."""
+    """The pump that one cut leaves, None when the act has fewer writes than that.
+
+    Pumps that differ in nothing but their memory are kept once.
+    """
     bedside = before.copy()
     bedside.cut_power_at(write, mode, count)
     answer = act(bedside)
-    if bedside.pump.powered:
+    pump = bedside.pump
+    if pump.powered:
         return None
     assert answer is None, "answered, and then lost"
-    beside = canonical((bedside.pump.memory.journal, bedside.pump.plant))
-    return Off(write, mode, count, Snapshot(bedside), stored_by(bedside), beside)
+    beside = canonical((pump.memory.journal, pump.plant))
+    stored, kept = stored_by(bedside), {} if kept is None else kept
+    if beside not in kept:
+        # What was volatile is gone: a boot makes its firmware anew.
+        pump.firmware = pump._new_firmware()
+        kept[beside] = Snapshot(bedside)
+    return Off(write, mode, count, kept[beside], stored, beside)
 
 
 def writes_of(before: Snapshot[AnyBedside], act: Callable[[AnyBedside], object]) -> int:

@@ -13,7 +13,7 @@ from firmware_model.firmware.codes import AlarmState, AlarmType, Mode, OpKind, O
 from firmware_model.firmware.event_log import RECORD_BYTES, LogRecord, LogType
 from firmware_model.write_faults import Region
 from tests.firmware_model.copied import Snapshot, copy_of
-from tests.firmware_model.cut_points import Off, Records, Stored, every_cut, records_of, stored_by
+from tests.firmware_model.cut_points import Off, Records, Stored, every_cut, records_in, records_of, stored_by
 from tests.firmware_model.doorway import Doorway
 
 WHY_STOPPED = {
@@ -95,13 +95,12 @@ class Verdicts:
         self.act(last)
         between = [off.stored for off in offs if off.mode.value == "before"]
         for stored in (stored_by(first), *between, stored_by(last)):
-            stored.put_into(first)
-            records = records_of(first)
+            records = records_in(stored)
             if not self.chain or records != self.chain[-1][0]:
                 self.chain.append((records, stored))
 
     def _judge(self, off: Off[Doorway]) -> None:
-        found = records_of(off.again())
+        found = records_in(off.stored)
         clean = [stored for records, stored in self.chain if records == found]
         assert clean, f"{off}: the records are none that was committed"
         if (found, off.beside) not in self._legal:
@@ -122,9 +121,9 @@ def _with_copies_lost(off: Off[Doorway], stored: Stored) -> list[Stored]:
     for region in (Region.CONTROL, Region.SECURITY):
         for slot in (0, 1):
             door = off._replace(stored=stored).again()
-            memory, found = door.pump.memory, records_of(door)
+            memory = door.pump.memory
             memory.flip_bit(region, memory.bits(region) // 2 * slot + 77)
-            if records_of(door) == found:
+            if records_of(door) == records_in(stored):
                 variants.append(stored_by(door))
     return variants
 

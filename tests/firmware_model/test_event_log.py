@@ -20,6 +20,7 @@ from firmware_model.firmware.event_log import (
 )
 from firmware_model.profile import LogModel
 from firmware_model.pump import Recorded
+from firmware_model.quantities import HIGHEST_U32
 from tests.firmware_model.bedside import Bedside, granted, refused
 from tests.firmware_model.drug_programs import new_program
 from tests.firmware_model.pump_profiles import LONG_LOG, SMALL, changed
@@ -172,8 +173,9 @@ def records_of_any_kind() -> st.SearchStrategy[LogRecord]:
     def of(kind: LogType) -> st.SearchStrategy[LogRecord]:
         detail = {name: RANGES[code] for name, code in DETAIL[kind]}
         u32, u16 = st.integers(0, 0xFFFF_FFFF), st.integers(0, 0xFFFF)
+        times_s = st.integers(0, HIGHEST_U32)
         return st.builds(
-            LogRecord, u32, u16, u16, u32, u32, st.just(kind), u32, st.fixed_dictionaries(detail).map(MappingProxyType)
+            LogRecord, u32, u16, u16, times_s, times_s, st.just(kind), u32, st.fixed_dictionaries(detail).map(MappingProxyType)
         )
 
     return st.sampled_from([kind for kind in LogType if kind is not LogType.CORRUPT]).flatmap(of)

@@ -13,13 +13,10 @@ from tests.firmware_model.copied import Snapshot
 from tests.firmware_model.cut_points import cut_in, every_cut, writes_of
 from tests.firmware_model.cut_verdicts import Verdicts, check_after_boot
 from tests.firmware_model.doorway import Doorway
+from tests.firmware_model.lead_ups import INTERVAL_NL, PATIENT, PROFILE, boot
 from tests.firmware_model.transactions import (
-    INTERVAL_NL,
-    PATIENT,
-    PROFILE,
     TRANSACTIONS,
     Transaction,
-    boot,
     transaction,
 )
 

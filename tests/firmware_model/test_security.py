@@ -46,7 +46,7 @@ def holding(record: SecurityRecord) -> Doorway:
     """A pump that has this security record in its memory and has just booted."""
     door = Doorway()
     for _ in range(2):
-        door.pump.memory.commit(door.pair, (pack_security(record),))
+        door.pump.memory.commit(door.pair, pack_security(record))
     door.cut_power()
     door.restore_power()
     return door

@@ -18,7 +18,8 @@ from tests.firmware_model.copied import Snapshot
 from tests.firmware_model.cut_points import Records, records_of, stored_by, writes_of
 from tests.firmware_model.cut_verdicts import check_after_boot
 from tests.firmware_model.doorway import Doorway
-from tests.firmware_model.transactions import INTERVAL_NL, TRANSACTIONS, Transaction, transaction
+from tests.firmware_model.lead_ups import INTERVAL_NL
+from tests.firmware_model.transactions import TRANSACTIONS, Transaction, transaction
 
 FAULTS: Mapping[str, Callable[[int], ArmedWriteFault]] = MappingProxyType(
     {

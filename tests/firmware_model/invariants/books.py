@@ -312,17 +312,19 @@ class Books:
     def _lose_power(self) -> None:
         if self.flow.powered:
             self._cut_counts = self._counts()
+            self.cut_us, self.cut_reading_us = self.now_us, self.clock.reading_us(self.now_us)
             self.flow.lose_power()
         else:
             # A boot was cut short. Whether its counts went ahead shows when the pump tells the next one.
             self.slack += self.profile.motor.journal_interval_steps
         self.doses_doubtful = self.doses_doubtful or self.dose_due_us == self.elapsed_us
-        self.cut_us, self.cut_reading_us = self.now_us, self.clock.reading_us(self.now_us)
         self.step.cuts += 1
         self.hung_since_us = None
 
     def _gain_power(self) -> None:
         self.flow.gain_power()
+        # What memory held when it failed may be good again: the books know only what was said then.
+        self.fell_back = self.fell_back or self.flow.failed
         self.reviving, self.flow.failed = True, False
         self.booted_us = self.now_us
         self.hung_since_us = self.now_us if self.flow.hung else None

@@ -7,7 +7,7 @@ from firmware_model.firmware.codes import AlarmType, RunState, StopReason
 from firmware_model.firmware.event_log import LogType
 from firmware_model.firmware.security_record import MOST_FAILURES
 from firmware_model.plant.cell import Load
-from tests.firmware_model.invariants.fault_book import CELL
+from tests.firmware_model.invariants.fault_book import CELL, MEMORY
 from tests.firmware_model.invariants.ward import Ward
 
 _MOST_CHANGES = 1_000
@@ -30,13 +30,23 @@ def boots_once(ward: Ward) -> None:
 
 
 def flips_are_found_or_harmless(ward: Ward) -> None:
-    """M2: after any one bit has fallen over, the pump is the same, or tells of it; bad data never flow."""
-    for flip in ward.step.flips:
+    """M2: after any one bit has fallen over, the pump is the same, or tells of it and mends it; bad data never flow."""
+    step, notes = ward.step, ward.notes
+    for flip in step.flips:
         assert flip.same or flip.told, f"bit {flip.bit} of {flip.region} has changed the pump, and nothing says so"
         assert not (flip.failed and flip.flows)
-    for boot in ward.step.of(LogType.BOOT):
-        if boot.record.detail["memory"]:
-            assert ward.notes.may_lose_a_copy, "a copy was lost without a reason"
+    for boot in step.of(LogType.BOOT):
+        assert notes.may_lose_a_copy or not boot.record.detail["memory"], "a copy was lost without a reason"
+    if not notes.may_lose_a_copy or not ward.books.judged:
+        return
+    memory = ward.pump.memory
+    security_known = ward.pump.firmware.security.record is not None
+    lost = memory.check(memory.control) + security_known * memory.check(memory.security)
+    told = bool(step.of(LogType.MEMORY_REPAIRED))
+    if step.days and MEMORY.isdisjoint(step.faults_changed) and not (step.cuts or memory.armed_fault or ward.suspended):
+        assert told or not notes.lost_a_copy, "a lost copy is not told of"
+        assert not lost, "a lost copy is not mended"
+    notes.lost_a_copy = bool(lost)
 
 
 def thresholds_fire_in_order(ward: Ward) -> None:

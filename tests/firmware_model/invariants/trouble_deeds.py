@@ -139,7 +139,8 @@ def raise_counter(ward: Ward, random: Random) -> None:
     """A driver knows of numbers that this pump cannot remember."""
     pump, floor = ward.pump, max(0, ward.notes.session_high + random.randint(-5, 5))
     pump.raise_session_counter(floor, pump.now_us)
-    if pump.powered and pump.firmware.security.record is not None:
+    record = pump.firmware.security.record
+    if pump.powered and record is not None and record.session_counter >= floor:
         ward.notes.session_high = max(ward.notes.session_high, floor)
 
 

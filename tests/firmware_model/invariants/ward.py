@@ -47,6 +47,7 @@ class Notes:
     wrong           the least number of failed attempts in a row, by role and port
     shown           checksum and revision under which a stage was validated, by session and stage
     may_lose_a_copy something has happened that can leave a copy of a record bad
+    lost_a_copy     one was bad when the last step ended
     """
 
     delivered_nl: int = 0
@@ -63,6 +64,7 @@ class Notes:
     within_limits: Program | None = None
     log: deque[LogRecord] = field(default_factory=lambda: deque(maxlen=2_000))
     may_lose_a_copy: bool = False
+    lost_a_copy: bool = False
 
 
 class Watched(Bedside):

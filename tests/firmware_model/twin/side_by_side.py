@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from fractions import Fraction
@@ -109,11 +108,9 @@ def word(reply: Reply | None) -> str:
     return getattr(getattr(reply, "reason", None), "name", "")
 
 
-def tell_the_same_story(random: Random, heard: Counter[str]) -> None:
-    """A pump and a history of chance, lived by both; counts the words and the refusals that came."""
+def tell_the_same_story(random: Random) -> SideBySide:
+    """A pump and a history of chance, lived by both."""
     pump = a_pump(random)
     world = SideBySide(pump)
     world.live(history_of(random, pump, TWIN_ACTS))
-    heard.update(happening.word for happening in world.told)
-    heard.update(reply.split()[1] for reply in world.replies)
-    heard["steps"] += len(world.twin.stepped_at)
+    return world
