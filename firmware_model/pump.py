@@ -414,12 +414,22 @@ class Pump:
             self._lose_power(lost.point.value)
             return
         except MemoryFailed:
-            self._fail_memory()
+            self._stand_still()
         self._events.append(PowerRestored(self.now_us))
-        self._announce()
+        try:
+            self._announce()
+        except PowerLost as lost:
+            self._lose_power(lost.point.value)
+        except MemoryFailed:
+            self._fail_memory()
 
     def _fail_memory(self) -> None:
-        """Memory takes no more: the pump stands still, for what it did could not be known after a reset."""
+        """Memory takes no more: the pump stands still, and says so."""
+        self._stand_still()
+        self._announce()
+
+    def _stand_still(self) -> None:
+        """What the pump did from now on could not be known after a reset, so it does nothing."""
         self.firmware.behind.clear()
         fail(self.firmware)
         plan(self.firmware, self.plant)
@@ -446,6 +456,8 @@ class Pump:
         after = firmware.record.log_next
         if after == self._announced and not firmware.fresh_tones and self._memory.repairs == firmware.repairs_told:
             return
+        if self._memory.repairs != firmware.repairs_told and firmware.record.run_state is not RunState.FAILED:
+            self._tell_repairs()
         if firmware.fresh_tones:
             for alarm in firmware.fresh_tones:
                 events.append(ToneSounded(now_us, alarm.type, alarm.critical))
@@ -455,8 +467,6 @@ class Pump:
                 return
         if firmware.record.run_state is RunState.FAILED:
             return
-        if self._memory.repairs != firmware.repairs_told:
-            self._tell_repairs()
         after = firmware.record.log_next
         if self._announced == after:
             return

@@ -213,8 +213,8 @@ class Firmware:
 
     @property
     def rtc_unix_s(self) -> int:
-        """The labelling clock in whole seconds of Unix time, 0 while it is not valid."""
-        return min(self.rtc_us // US_PER_SECOND, HIGHEST_U32) if self.record.clock_valid else 0
+        """The labelling clock in whole seconds of Unix time; 0 while it is not valid, or shows a time before 1970."""
+        return max(0, min(self.rtc_us // US_PER_SECOND, HIGHEST_U32)) if self.record.clock_valid else 0
 
     @property
     def local_us(self) -> int:

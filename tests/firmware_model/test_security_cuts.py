@@ -10,14 +10,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from firmware_model.commands import AttemptConfirmed, AttemptCounted, Reason, Refusal, SessionNumber
-from firmware_model.firmware.codes import Role
+from firmware_model.firmware.codes import AlarmType, Role
 from firmware_model.firmware.event_log import LogType
 from firmware_model.firmware.security_record import DELAYS_S, PLACES, SecurityRecord, delay_s, place_of
-from firmware_model.memory import WORD_BYTES, CutMode
+from firmware_model.memory import CutMode
+from firmware_model.quantities import SECONDS_PER_DAY
+from tests.conftest import Counted
 from tests.firmware_model.bedside import SECOND
-from tests.firmware_model.copied import copy_of
+from tests.firmware_model.copied import Snapshot, copy_of
+from tests.firmware_model.cut_points import every_cut, records_in
 from tests.firmware_model.doorway import CLINICIAN, Doorway
-from tests.firmware_model.pump_profiles import LONG_LOG, SMALL
+from tests.firmware_model.lead_ups import PROFILE, full_ledger
+from tests.firmware_model.pump_profiles import LONG_LOG
 
 MINE = place_of(CLINICIAN, 0)
 TOLD = 6
@@ -74,7 +78,8 @@ TRANSACTIONS = (
 @cache
 def _opened() -> Doorway:
     """Some sessions, the clinician's failures, and the last number given in the newest copy only."""
-    door = Doorway(SMALL)
+    door = Doorway(PROFILE)
+    full_ledger(door)
     for _ in range(TOLD - 1):
         door.number()
     door.fail(FAILURES)
@@ -83,15 +88,10 @@ def _opened() -> Doorway:
     return door
 
 
-def brought_before(transaction: Transaction) -> Doorway:
+def brought_before(transaction: Transaction) -> Snapshot[Doorway]:
     door = copy_of(_opened())
     transaction.before(door)
-    return door
-
-
-def every_cut() -> list[tuple[CutMode, int]]:
-    counted = {CutMode.TORN: range(1, WORD_BYTES), CutMode.GARBAGE: range(1, WORD_BYTES + 1)}
-    return [(mode, count) for mode in CutMode for count in counted.get(mode, [0])]
+    return Snapshot(door)
 
 
 def check_after_boot(door: Doorway, least: SecurityRecord) -> None:
@@ -112,40 +112,37 @@ def check_after_boot(door: Doorway, least: SecurityRecord) -> None:
 
 @pytest.mark.parametrize("transaction", TRANSACTIONS, ids=lambda transaction: transaction.name)
 def test_a_cut_at_any_write_repeats_no_number_and_gives_no_attempt_away(
-    transaction: Transaction, record_testsuite_property: Callable[[str, object], None]
+    transaction: Transaction, counted: Counted
 ) -> None:
-    whole = brought_before(transaction)
+    before = brought_before(transaction)
+    whole = before.copy()
     # Only a good attempt may lower a count, and no other count than its own.
     good = transaction.name in ("good attempt", "take over")
     least = SecurityRecord(TOLD).counting(MINE, 0 if good else FAILURES)
-    known, found, writes_before = whole.pump.firmware.security.record, whole.stored(), whole.pump.memory.primitives
+    known, found = whole.pump.firmware.security.record, whole.stored()
     transaction.act(whole)
     legal = {record for record in (known, found, whole.stored()) if record is not None}
     legal |= {record.beyond() for record in legal}
-    writes = whole.pump.memory.primitives - writes_before
-    seen = set()
-    for write in range(1, writes + 1):
-        for cut in every_cut():
-            door = brought_before(transaction)
-            door.cut_power_at(write, *cut)
-            assert transaction.act(door) is None, "answered, and then lost"
-            assert not door.pump.powered
-            # All that a boot makes of sessions it makes of this.
-            left = bytes(door.pair.region), door.pump.memory.control.read()
-            if left not in seen:
-                seen.add(left)
-                door.restore_power()
-                assert door.stored() in legal
-                taken_over = [record for record in door.log() if record.type is LogType.SESSION_TAKEN_OVER]
-                assert not taken_over or door.stored().failures[MINE] == 0, "logged, and yet not done"
-                check_after_boot(door, least)
+    seen, cuts = set(), 0
+    for off in every_cut(before, transaction.act):
+        cuts += 1
+        # All that a boot makes of sessions it makes of this.
+        left = off.stored.security, records_in(off.stored).control
+        if left not in seen:
+            seen.add(left)
+            door = off.again()
+            door.restore_power()
+            assert door.stored() in legal, str(off)
+            taken_over = [record for record in door.log() if record.type is LogType.SESSION_TAKEN_OVER]
+            assert not taken_over or door.stored().failures[MINE] == 0, "logged, and yet not done"
+            check_after_boot(door, least)
     assert len(seen) > 1
-    record_testsuite_property(f"cut points: {transaction.name}", writes * len(every_cut()))
+    counted(f"power cuts, sessions: {transaction.name}", cuts)
 
 
 @pytest.mark.parametrize("transaction", TRANSACTIONS, ids=lambda transaction: transaction.name)
 def test_what_was_not_cut_holds_through_a_power_cut_behind_it(transaction: Transaction) -> None:
-    door = brought_before(transaction)
+    door = brought_before(transaction).copy()
     transaction.act(door)
     record = door.stored()
     door.cut_power()
@@ -196,6 +193,42 @@ def test_two_copies_lost_one_after_the_other_while_the_pump_runs() -> None:
             again.cut_power()
             again.restore_power()
             check_after_boot(again, SecurityRecord(told).counting(MINE, FAILURES))
+
+
+def test_a_copy_that_is_lost_is_mended_and_told_once_by_the_next_day() -> None:
+    door = copy_of(_opened())
+    _copy_lost(0)(door)
+    assert len(door.pair.copies()) == 1
+    for _ in range(3):
+        door.wait(SECONDS_PER_DAY)
+        assert len(door.pair.copies()) == 2
+    (told,) = [record for record in door.log() if record.type is LogType.MEMORY_REPAIRED]
+    assert told.detail["repairs"] == 1
+    assert door.number() == SessionNumber(TOLD + 1)
+
+
+def test_both_copies_that_are_lost_while_the_pump_knows_the_record_are_mended() -> None:
+    door = copy_of(_opened())
+    for slot in (0, 1):
+        _copy_lost(slot)(door)
+    door.wait(SECONDS_PER_DAY)
+    (told,) = [record for record in door.log() if record.type is LogType.MEMORY_REPAIRED]
+    assert told.detail["repairs"] == 2
+    door.cut_power()
+    door.restore_power()
+    check_after_boot(door, SecurityRecord(TOLD).counting(MINE, FAILURES))
+
+
+def test_a_record_that_cannot_be_mended_is_told_of_once() -> None:
+    door = copy_of(_opened())
+    door.cut_power()
+    for slot in (0, 1):
+        _copy_lost(slot)(door)
+    door.restore_power()
+    door.wait(3 * SECONDS_PER_DAY)
+    assert [record.detail["repairs"] for record in door.log() if record.type is LogType.MEMORY_REPAIRED] == [0]
+    assert AlarmType.MEMORY_REPAIRED in [alarm.type for alarm in door.alarms()]
+    assert door.number() == Refusal(Reason.MEMORY_FAILURE)
 
 
 roles = st.sampled_from([Role.CLINICIAN, Role.PATIENT])

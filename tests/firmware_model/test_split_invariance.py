@@ -16,7 +16,7 @@ from tests.firmware_model.told_history import PUMPS, WORLDS, Told, World, length
 Story = list[Act]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(WORLDS, st.data())
 def test_random_cuts_of_time_change_nothing(world: World, data: st.DataObject) -> None:
     pump, history = PUMPS[world[0]], world[1]
@@ -28,7 +28,7 @@ def test_random_cuts_of_time_change_nothing(world: World, data: st.DataObject) -
 def test_three_ways_to_cut_the_time_of_worlds_of_chance(seed: int) -> None:
     random = Random(seed)  # noqa: S311 (chance for a test)
     figures = Counter[str]()
-    for _ in range(8):
+    for _ in range(12):
         split_in_three_ways(random, figures)
     assert figures["events"] > 0
 

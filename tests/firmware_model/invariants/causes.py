@@ -77,8 +77,21 @@ CAUSES: Final[Mapping[AlarmType, Callable[[Books], bool]]] = MappingProxyType(
     }
 )
 """Whether the cause of an alarm is there at this instant: nothing else may raise it."""
-MOMENTARY: Final = frozenset({AlarmType.RESET, AlarmType.LOW_BATTERY_RESET, AlarmType.MEMORY_REPAIRED})
-"""Causes that are over at once: only the alarm stays."""
+def _over(_books: Books) -> bool:
+    return False
+
+
+STAYING: Final[Mapping[AlarmType, Callable[[Books], bool]]] = MappingProxyType(
+    {
+        **CAUSES,
+        AlarmType.RESET: _over,
+        AlarmType.LOW_BATTERY_RESET: _over,
+        AlarmType.MEMORY_REPAIRED: _over,
+        AlarmType.MOTOR_STALL: lambda books: not books.flow.counting,
+        AlarmType.SUPERVISOR: lambda books: books.hung_since_us is not None,
+    }
+)
+"""Whether the cause of an alarm that stands is still there: then it cannot be cleared for good."""
 LEVELS: Final = (AlarmType.LOW_RESERVOIR, AlarmType.EMPTY_RESERVOIR)
 """Alarms that come when a level is reached; all flow stops counting at no instant between two events."""
 

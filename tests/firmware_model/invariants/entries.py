@@ -19,7 +19,7 @@ from firmware_model.firmware.core import ELAPSED_JOURNAL_US
 from firmware_model.firmware.event_log import LogType
 from firmware_model.firmware.program import Program
 from firmware_model.quantities import US_PER_DAY, US_PER_SECOND
-from tests.firmware_model.invariants.causes import CAUSES, LEVELS, MOMENTARY
+from tests.firmware_model.invariants.causes import CAUSES, LEVELS, STAYING
 from tests.firmware_model.invariants.flow_book import Running
 from tests.firmware_model.invariants.told import Begun, Clearing, Day, End, Raising, Start, Stop, Told
 
@@ -166,7 +166,8 @@ def _bolus_ended(books: Books, told: Told) -> None:
 def _alarm_raised(books: Books, told: Told) -> None:
     kind = AlarmType(told.record.detail["type"])
     late = kind in LEVELS and _is_late(books, kind)
-    books.step.raisings.append(Raising(told, kind, CAUSES[kind](books), kind in books.alarms.types, late))
+    caused = CAUSES[kind](books) or _comes_back(books, told, kind)
+    books.step.raisings.append(Raising(told, kind, caused, kind in books.alarms.types, late))
     books.alarms.raised(told.record.detail["instance"], kind, told.at_us)
     books.flow.lowered = books.alarms.lowers
     if kind is AlarmType.MOTOR_STALL:
@@ -177,6 +178,12 @@ def _alarm_raised(books: Books, told: Told) -> None:
         books.programming = False
     elif kind is AlarmType.REPLACEMENT and not books.replacement_s:
         books.replacement_s = max(1, told.record.elapsed_s)
+
+
+def _comes_back(books: Books, told: Told, kind: AlarmType) -> bool:
+    """Whether it was cleared with its cause still there."""
+    before = books.step.clearings[-1:]
+    return any(was.type is kind and was.caused and was.told.record.sequence + 1 == told.record.sequence for was in before)
 
 
 def _is_late(books: Books, kind: AlarmType) -> bool:
@@ -190,10 +197,7 @@ def _is_late(books: Books, kind: AlarmType) -> bool:
 
 def _alarm_cleared(books: Books, told: Told) -> None:
     kind = AlarmType(told.record.detail["type"])
-    caused = kind not in MOMENTARY and CAUSES[kind](books)
-    if kind is AlarmType.MOTOR_STALL:
-        caused = not books.flow.counting
-    books.step.clearings.append(Clearing(told, kind, caused))
+    books.step.clearings.append(Clearing(told, kind, STAYING[kind](books)))
     books.alarms.cleared(told.record.detail["instance"])
     books.flow.lowered = books.alarms.lowers
 

@@ -23,7 +23,7 @@ class Delivery(Story):
         self.stepped_at: list[int] = []
         self.next_bolus_id = 1
         self.primed, self.bridge_nl_per_day = False, 0
-        # What the samples of the rotor have shown: see `sampling.py`.
+        # What the samples of the rotor have shown: see `naive_pump.py`.
         self.counting, self.stalled_pulses = True, 0
         self.sampled_pulses = self.bad_samples = self.good_samples = self.sampled_bolus_steps = 0
         self.follow()

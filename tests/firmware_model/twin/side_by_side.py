@@ -25,7 +25,7 @@ TWIN_ACTS: Acts = MappingProxyType(
     {
         **only("wait", "run", "pause", "prepare", "bolus", "cancel", "presses", "program", "flex", "refill", "time"),
         **only("alarm", "clear faults"),
-        **faults_of(*VERBS),
+        **faults_of(*VERBS, "stall", "stall"),
     }
 )
 """What the twin knows: everything but power, memory, sessions, and the faults of cell and path."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from firmware_model.firmware.codes import BolusKind, OpKind, Role, StopReason
+from firmware_model.firmware.codes import BolusKind, Role, StopReason
 from firmware_model.firmware.program import Program, first_program
 from firmware_model.profile import Profile
 from tests.firmware_model.twin.clock import TwinClock
@@ -104,7 +104,7 @@ class Story:
         sequence = len(self.happened) + 1
         self.happened.append(Happening(self.now, sequence, self.now_s, rtc_unix_s, word, op_id, detail))
 
-    def next_op(self, role: Role, _kind: OpKind | None = None) -> int:
+    def next_op(self, role: Role) -> int:
         """An operation has been taken: its op id."""
         self.op_high[role] += 1
         self.newest_op = self.op_high[role]
