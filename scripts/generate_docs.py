@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from emulator.reference import PAGES
+from emulator.reference import MODEL_PARTS, PAGES
 from emulator.worked_session import session_markdown
 from protocol.export import markdown
 from tests.firmware_model.invariants.page import invariants_page
@@ -26,6 +26,7 @@ def _whole(page: Callable[[], str]) -> Callable[[str], str]:
 # Each document, and what makes its current text from its present one.
 DOCUMENTS: Mapping[str, Callable[[str], str]] = {
     "docs/protocol.md": specification,
+    "docs/pump-model.md": lambda present: markdown.refresh(present, MODEL_PARTS),
     "docs/invariants.md": _whole(invariants_page),
     **{name: _whole(page) for name, page in PAGES.items()},
 }

@@ -15,7 +15,6 @@ from tests.firmware_model.bedside import SECOND, Bedside, granted, refused
 from tests.firmware_model.brought_about import (
     PROFILE,
     RATE,
-    before_end_of_service,
     nearly_drain_the_cell,
     running,
     standing,
@@ -157,7 +156,7 @@ def test_ninety_days_after_replacement_was_indicated_service_ends_for_good() -> 
     """Medtronic UK and US: the pump stops 90 days after ERI."""
     assert CELL.eos_after_eri_days == 90
     bedside = running()
-    before_end_of_service(bedside)
+    bedside.fault("voltage-lie", mv=-600, lasts=SECONDS_PER_DAY)
     bedside.pump.advance(91 * US_PER_DAY - 1)
     assert bedside.status().base_rate_nl_per_day == RATE
     bedside.pump.advance(91 * US_PER_DAY)
@@ -213,9 +212,10 @@ def test_a_full_list_lets_go_of_the_oldest_that_is_over_and_never_of_one_that_st
 def test_behind_the_last_number_of_an_instance_they_begin_anew() -> None:
     bedside = running()
     bedside.pump.firmware.record.next_alarm = LAST_INSTANCE
-    for _ in range(3):
-        bedside.fault("reset")
-        bedside.clear(standing(bedside, AlarmType.RESET).instance)
+    bedside.fault("clock-loss")
+    for expected in (1, 2):
+        bedside.clear(standing(bedside, AlarmType.CLOCK_LOST).instance)
+        assert standing(bedside, AlarmType.CLOCK_LOST).instance == expected
     assert [alarm.instance for alarm in bedside.alarms()] == [LAST_INSTANCE, 1, 2]
 
 

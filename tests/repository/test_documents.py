@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from emulator.reference import PAGES
+from emulator.reference import MODEL_PARTS, PAGES
 from emulator.worked_session import session_markdown
 from protocol.export import markdown
 
@@ -22,3 +22,8 @@ def test_the_specification_is_current() -> None:
     text = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
     made = markdown.refresh(text, {**markdown.GENERATED, "session": session_markdown})
     assert text == made, "run scripts/docs"
+
+
+def test_the_tables_of_the_pumps_page_are_current() -> None:
+    text = (ROOT / "docs" / "pump-model.md").read_text(encoding="utf-8")
+    assert text == markdown.refresh(text, MODEL_PARTS), "run scripts/docs"
