@@ -87,6 +87,27 @@ def raise_alarm(firmware: Firmware, kind: AlarmType, least_bolus_steps: int | No
     follow(firmware)
 
 
+def raise_anew(firmware: Firmware, kind: AlarmType, least_bolus_steps: int | None = None) -> None:
+    """Raise an alarm whose cause has come again: the instance that still stands for the last time gives way to it."""
+    change = Change(firmware)
+    standing = firmware.standing_alarm(kind)
+    if standing is not None:
+        _log_of(change, LogType.ALARM_CLEARED, standing, NOBODY, NOBODY)
+        change.set(alarms=_with(change.record.alarms, standing._replace(state=AlarmState.CLEARED)))
+    add_alarm(change, kind, least_bolus_steps)
+    change.commit()
+    follow(firmware)
+
+
+def note_incomplete(firmware: Firmware) -> None:
+    """A program was begun, the pump stands still for it, and nobody holds it any more: never silently stopped."""
+    if firmware.record.programming and not firmware.stages:
+        change = Change(firmware)
+        change.set(programming=False)
+        add_alarm(change, AlarmType.PROGRAM_INCOMPLETE)
+        change.commit()
+
+
 def list_alarms(firmware: Firmware, command: ListAlarms) -> AlarmsAnswer:
     """All instances from one on, in the order in which they were raised."""
     alarms = firmware.record.alarms

@@ -116,6 +116,7 @@ def _wait_longer(change: Change, seconds: int) -> None:
     record = change.firmware.record
     change.set(
         lockout_until_s=record.lockout_until_s + seconds if record.lockout_until_s else 0,
+        dose_anchor_us=record.dose_anchor_us + seconds * US_PER_SECOND,
         doses=tuple(
             dose._replace(start_s=dose.start_s + seconds, end_s=dose.end_s + seconds) for dose in change.record.doses
         ),

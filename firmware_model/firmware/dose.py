@@ -9,6 +9,7 @@ from firmware_model.firmware.codes import DEAD_VOLUME_KINDS, BolusEnd, BolusKind
 from firmware_model.firmware.core import Firmware
 from firmware_model.firmware.event_log import LogType
 from firmware_model.firmware.flow import Channel
+from firmware_model.firmware.program import Program
 from firmware_model.firmware.record import NOBODY, BolusRecord
 from firmware_model.quantities import US_PER_SECOND
 
@@ -20,6 +21,11 @@ def take_up(change: Change) -> None:
     elif change.record.program.mode is Mode.SINGLE_BOLUS:
         _begin(change)
         change.set(dose_spent=True)
+
+
+def would_waste_its_dose(firmware: Firmware, program: Program) -> bool:
+    """Whether the one dose of a program would be given to a rotor that is known to stand."""
+    return program.mode is Mode.SINGLE_BOLUS and not firmware.counting
 
 
 def start_flow(firmware: Firmware) -> None:
@@ -39,12 +45,12 @@ def start_due(firmware: Firmware) -> int:
 
 
 def start(firmware: Firmware) -> None:
-    """A dose begins. While dead volume is moved, or an alarm holds the flow down, its turn passes without one."""
+    """A dose begins. While dead volume is moved, an alarm holds the flow down or a stall is known, its turn passes."""
     record = firmware.record
     change = Change(firmware)
     change.set(dose_anchor_us=record.dose_anchor_us + record.program.dose_interval_s * US_PER_SECOND)
     moves_dead_volume = record.bolus is not None and record.bolus.kind in DEAD_VOLUME_KINDS
-    if not (moves_dead_volume or record.dose is not None or is_lowered(firmware)):
+    if firmware.counting and not (moves_dead_volume or record.dose is not None or is_lowered(firmware)):
         _begin(change)
     change.commit()
     start_flow(firmware)

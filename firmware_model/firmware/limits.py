@@ -15,9 +15,14 @@ from firmware_model.firmware.record import GivenDose
 from firmware_model.profile import BolusLimits
 from firmware_model.quantities import SECONDS_PER_DAY, ceil_div
 
+_STALLED = Refusal(Reason.STALLED)
+"""What the motor gives while a stall is known is not counted, so nothing can be promised of it."""
+
 
 def bolus_refusal(firmware: Firmware, kind: BolusKind, volume_nl: int, duration_s: int) -> Refusal | None:
     """Why a bolus may not be given now, or None."""
+    if not firmware.counting:
+        return _STALLED
     if kind in DEAD_VOLUME_KINDS:
         return _range_refusal(firmware, kind, volume_nl, duration_s) or _reservoir_refusal(firmware, volume_nl)
     return (
@@ -29,6 +34,8 @@ def bolus_refusal(firmware: Firmware, kind: BolusKind, volume_nl: int, duration_
 
 def patient_refusal(firmware: Firmware) -> Refusal | None:
     """Why the patient's bolus may not be given now, or None. Its ranges were checked with the program that names it."""
+    if not firmware.counting:
+        return _STALLED
     volume_nl = firmware.record.program.patient.volume_nl
     return _reservoir_refusal(firmware, volume_nl) or _window_refusal(firmware, volume_nl)
 

@@ -22,12 +22,12 @@ from firmware_model.commands import (
     ValidateProgram,
     WriteProgram,
 )
-from firmware_model.firmware.alarms import add_alarm, clear_gone
+from firmware_model.firmware.alarm_causes import STOP_REASONS
+from firmware_model.firmware.alarms import clear_gone, note_incomplete
 from firmware_model.firmware.base_rate import follow
 from firmware_model.firmware.change import Change
 from firmware_model.firmware.codes import (
     THERAPY_ROLES,
-    AlarmType,
     Block,
     BolusEnd,
     Mode,
@@ -39,9 +39,9 @@ from firmware_model.firmware.codes import (
 )
 from firmware_model.firmware.core import Firmware, Stage, compile_program
 from firmware_model.firmware.dates import allotted_peak_nl, boluses_per_day, mean_nl_per_day, refill_dates
-from firmware_model.firmware.dose import start_flow, take_up
+from firmware_model.firmware.dose import start_flow, take_up, would_waste_its_dose
 from firmware_model.firmware.event_log import LogType
-from firmware_model.firmware.gate import gate_refusal
+from firmware_model.firmware.gate import gate_refusal, holding_alarm
 from firmware_model.firmware.program import (
     BLOCK_BYTES,
     IMAGE_BYTES,
@@ -173,6 +173,8 @@ def commit(firmware: Firmware, command: CommitProgram) -> OpOutcome | Refusal:
         return refusal
     if not mixture_fits(program, record.mixture):
         return Refusal(Reason.CONCENTRATION_MISMATCH, element=Block.DRUGS)
+    if would_waste_its_dose(firmware, program):
+        return Refusal(Reason.STALLED)
     entry = new_entry(firmware, command, OpKind.PROGRAM, OpState.DONE)
     firmware.stages.remove(stage)
     # What was prepared was checked against the limits of the program before.
@@ -221,7 +223,7 @@ def abort(firmware: Firmware, command: AbortProgram) -> ProgramAborted | Refusal
     if isinstance(stage, Refusal):
         return stage
     firmware.stages.remove(stage)
-    _note_incomplete(firmware)
+    note_incomplete(firmware)
     return ProgramAborted()
 
 
@@ -239,7 +241,7 @@ def read_program(firmware: Firmware, command: ReadProgram) -> ProgramPart | Refu
 def end_session(firmware: Firmware, session: int) -> None:
     """A session's stage dies with it."""
     firmware.stages = [stage for stage in firmware.stages if stage.session != session]
-    _note_incomplete(firmware)
+    note_incomplete(firmware)
 
 
 def _stand_still(firmware: Firmware, command: BeginProgram) -> Refusal | None:
@@ -256,15 +258,6 @@ def _stand_still(firmware: Firmware, command: BeginProgram) -> Refusal | None:
     change.set(programming=True)
     change.commit()
     return None
-
-
-def _note_incomplete(firmware: Firmware) -> None:
-    """A program was begun, the pump stands still for it, and nobody holds it any more: never silently stopped."""
-    if firmware.record.programming and not firmware.stages:
-        change = Change(firmware)
-        change.set(programming=False)
-        add_alarm(change, AlarmType.PROGRAM_INCOMPLETE)
-        change.commit()
 
 
 def _asked(firmware: Firmware, command: WriteProgram | ValidateProgram | ReadStage | AbortProgram) -> Stage | Refusal:
@@ -284,12 +277,18 @@ def _keep(firmware: Firmware, changed: Stage) -> None:
 
 
 def _run_state_under(firmware: Firmware, program: Program) -> tuple[RunState, StopReason]:
-    """Whether the pump will run once a program is the active one: no program ends a stop that it did not make."""
+    """Whether the pump will run once a program is the active one.
+
+    No program ends a stop that it did not make, nor one that an alarm demands.
+    """
     record = firmware.record
     if record.stop_reason not in _ENDED_BY_A_PROGRAM:
         return RunState.STOPPED, record.stop_reason
     if program.mode is Mode.STOPPED:
         return RunState.STOPPED, StopReason.PROGRAMMED
+    alarm = holding_alarm(firmware)
+    if alarm is not None:
+        return RunState.STOPPED, STOP_REASONS.get(alarm.type, StopReason.SUPERVISOR)
     return RunState.RUNNING, StopReason.NONE
 
 

@@ -7,7 +7,7 @@ is known the motor goes on trying, and its pulses are not counted as delivered; 
 
 from __future__ import annotations
 
-from firmware_model.firmware.alarms import raise_alarm
+from firmware_model.firmware.alarms import raise_anew
 from firmware_model.firmware.base_rate import follow
 from firmware_model.firmware.change import Change
 from firmware_model.firmware.codes import AlarmType
@@ -54,7 +54,7 @@ def sample(firmware: Firmware) -> None:
     watch.bad, watch.good = watch.bad + 1, 0
     if firmware.counting and watch.bad >= limits.bad_samples:
         firmware.counting = False
-        raise_alarm(firmware, AlarmType.MOTOR_STALL, min(watch.bolus_steps, firmware.bolus_steps))
+        raise_anew(firmware, AlarmType.MOTOR_STALL, min(watch.bolus_steps, firmware.bolus_steps))
 
 
 def _end(firmware: Firmware) -> None:

@@ -14,7 +14,7 @@ from firmware_model.commands import (
     Target,
     TherapyCommand,
 )
-from firmware_model.firmware.alarms import clear_gone
+from firmware_model.firmware.alarms import clear_gone, note_incomplete
 from firmware_model.firmware.base_rate import follow, programmed_rate
 from firmware_model.firmware.change import Change
 from firmware_model.firmware.codes import (
@@ -26,7 +26,7 @@ from firmware_model.firmware.codes import (
     StopReason,
 )
 from firmware_model.firmware.core import Firmware
-from firmware_model.firmware.dose import start_flow, take_up
+from firmware_model.firmware.dose import start_flow, take_up, would_waste_its_dose
 from firmware_model.firmware.event_log import LogType
 from firmware_model.firmware.gate import gate_refusal
 from firmware_model.firmware.ledger import check_op_id
@@ -136,6 +136,7 @@ def stop(firmware: Firmware, command: Stop) -> OpOutcome | Refusal:
     enters = known is None and check_op_id(part, command.op_id) is None
     halts = record.run_state is RunState.RUNNING
     if not halts and not enters:
+        note_incomplete(firmware)
         if known is not None and repeated:
             return stored_outcome(known)
         return OpOutcome(op_id=command.op_id, state=OpState.DONE, min_nl=0, max_nl=0, log_sequence=0, entered=False)
@@ -167,6 +168,7 @@ def _halt(firmware: Firmware, command: Stop, entry: LedgerEntry | None) -> Targe
         change.set(stop_reason=reason)
     change.end_bolus(BolusEnd.STOPPED)
     change.end_dose(BolusEnd.STOPPED)
+    change.set(programming=False)
     if entry:
         change.set(ledger=change.record.ledger.enter(entry))
     change.commit()
@@ -181,6 +183,8 @@ def start(firmware: Firmware, command: Start) -> OpOutcome | Refusal:
     record = firmware.record
     if not mixture_fits(record.program, record.mixture):
         return Refusal(Reason.CONCENTRATION_MISMATCH)
+    if would_waste_its_dose(firmware, record.program):
+        return Refusal(Reason.STALLED)
     entry = new_entry(firmware, command, OpKind.START, OpState.DONE)
     change = Change(firmware)
     change.set(

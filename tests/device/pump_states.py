@@ -30,6 +30,8 @@ BOLUS_NL, BOLUS_S = 20_000, 3_600
 REFILL_NL = 1_000_000
 UNIX_S = 1_900_000_000
 PART = 192
+WRITE_PART = 64
+"""Short enough that every bit of a frame can fall over once before a session ends for its bad tags."""
 PATIENT_BOLUS = PatientBolusSetting(volume_nl=5_000, duration_s=60, lockout_s=300, window_s=3_600, activations_max=4)
 """What the program allows the patient. The lockout that it begins with is over when the alarm has come."""
 
@@ -171,8 +173,8 @@ class WellMeant:
 def _validated(host: HandHost, wanted: Program) -> tuple[int, int]:
     stage_id = host.ask(program.ProgramBeginRequest()).stage_id
     for block, content in wire_blocks(wanted).items():
-        for at in range(0, len(content), PART):
-            part = content[at : at + PART]
+        for at in range(0, len(content), WRITE_PART):
+            part = content[at : at + WRITE_PART]
             host.ask(program.ProgramWriteRequest(stage_id=stage_id, block=Block[block.name], offset=at, data=part))
     crc32 = host.ask(program.ProgramValidateRequest(stage_id=stage_id)).crc32
     return stage_id, crc32
@@ -186,7 +188,9 @@ def _stage_read(well: WellMeant) -> program.StageReadRequest:
 def _write(well: WellMeant) -> program.ProgramWriteRequest:
     first = wire_blocks(new_program(LONG_LOG))
     block, content = next(iter(first.items()))
-    return program.ProgramWriteRequest(stage_id=well.begun(), block=Block[block.name], offset=0, data=content[:PART])
+    return program.ProgramWriteRequest(
+        stage_id=well.begun(), block=Block[block.name], offset=0, data=content[:WRITE_PART]
+    )
 
 
 _REQUESTS: Mapping[str, Any] = {

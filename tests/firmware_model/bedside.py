@@ -215,7 +215,7 @@ class Bedside:
 
     def fault(self, verb: str, **values: int) -> int:
         """A device fault, with times in seconds."""
-        times = {name: values.pop(name) * SECOND for name in ("after", "every") if name in values}
+        times: dict[str, int] = {name: values.pop(name) * SECOND for name in ("after", "every") if name in values}
         if "lasts" in values:
             times["for"] = values.pop("lasts") * SECOND
         return self.pump.arm_fault(device_fault(verb, **values, **times), self.now)

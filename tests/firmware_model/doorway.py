@@ -4,7 +4,7 @@ from firmware_model import commands
 from firmware_model.commands import AttemptConfirmed, AttemptCounted, Reason, Refusal, SessionNumber
 from firmware_model.firmware.codes import Role
 from firmware_model.firmware.security_record import SecurityRecord, unpack_security
-from firmware_model.memory import RecordPair
+from firmware_model.record_pair import RecordPair
 from tests.firmware_model.bedside import Bedside
 
 CLINICIAN = Role.CLINICIAN

@@ -293,7 +293,8 @@ def test_while_an_alarm_holds_the_flow_down_no_dose_begins() -> None:
     assert (steps(bedside), starts_s(bedside)) == (0, [])
     bedside.clear(alarm.instance)
     bedside.wait(4 * HOUR_S)
-    assert starts_s(bedside) == [12 * HOUR_S], "at the next turn, and in the old rhythm"
+    (start_s,) = starts_s(bedside)
+    assert 12 * HOUR_S <= start_s <= 12 * HOUR_S + 60, "at the next turn, and in the old rhythm"
 
 
 def test_a_dose_that_empties_the_reservoir_ends_there() -> None:

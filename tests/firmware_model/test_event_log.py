@@ -175,7 +175,15 @@ def records_of_any_kind() -> st.SearchStrategy[LogRecord]:
         u32, u16 = st.integers(0, 0xFFFF_FFFF), st.integers(0, 0xFFFF)
         times_s = st.integers(0, HIGHEST_U32)
         return st.builds(
-            LogRecord, u32, u16, u16, times_s, times_s, st.just(kind), u32, st.fixed_dictionaries(detail).map(MappingProxyType)
+            LogRecord,
+            u32,
+            u16,
+            u16,
+            times_s,
+            times_s,
+            st.just(kind),
+            u32,
+            st.fixed_dictionaries(detail).map(MappingProxyType),
         )
 
     return st.sampled_from([kind for kind in LogType if kind is not LogType.CORRUPT]).flatmap(of)

@@ -143,6 +143,7 @@ def test_power_may_go_while_a_repair_of_the_boot_is_told(mode: CutMode) -> None:
             told = max(told, write)
             door.events()
             door.restore_power()
+        door.pump.disarm_power_cut()
         check_after_boot(door, INTERVAL_NL)
     assert told > writes + 1
 

@@ -41,7 +41,7 @@ def latched_until_cleared(ward: Ward) -> None:
 
 
 def critical_is_said(ward: Ward) -> None:
-    """A3: each is told with its row's priority and tone, in the order of raising; critical are counted with the rest."""
+    """A3: each is told with its row's priority and tone, in the order of raising; critical ones are counted."""
     step, books, rows = ward.step, ward.books, ward.profile.alarm
     for tone in step.tones:
         assert tone.critical == rows[tone.alarm].critical
@@ -93,7 +93,9 @@ def log_has_no_gap(ward: Ward) -> None:
         assert record.elapsed_s >= notes.elapsed_s
         notes.elapsed_s = record.elapsed_s
         if told.acted_us == told.at_us and record.type is not LogType.BOOT and record.boot == books.boot:
-            assert told.label_s in (None, record.rtc_unix_s), f"label {record.rtc_unix_s}, the clock shows {told.label_s}"
+            assert told.label_s in (None, record.rtc_unix_s), (
+                f"label {record.rtc_unix_s}, the clock shows {told.label_s}"
+            )
         notes.log.append(record)
     if ward.ending and books.judged:
         _read_back(ward)

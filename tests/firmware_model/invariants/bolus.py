@@ -112,7 +112,8 @@ def dead_volume_is_apart(ward: Ward) -> None:
             step_nl, catheter_nl = books.flow.step_nl, start.told.program.catheter_nl
             whole = (profile.catheter.tubing_nl + catheter_nl) // step_nl
             assert catheter_nl
-            assert start.running.steps in ((whole,) if start.kind is BolusKind.BRIDGE else (whole, catheter_nl // step_nl))
+            assert start.running.steps in (
+                (whole,) if start.kind is BolusKind.BRIDGE else (whole, catheter_nl // step_nl)
+            )
     if books.judged:
         assert ward.pump.firmware.record.dead_volume_steps == books.dead_steps
-

@@ -77,6 +77,8 @@ CAUSES: Final[Mapping[AlarmType, Callable[[Books], bool]]] = MappingProxyType(
     }
 )
 """Whether the cause of an alarm is there at this instant: nothing else may raise it."""
+
+
 def _over(_books: Books) -> bool:
     return False
 
@@ -121,7 +123,7 @@ DUES: Final[Mapping[AlarmType, Callable[[Books], int]]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """Faults, the alarm that they must raise, and how: `within` says the time in words, `while_` under what condition."""
+    """Faults, the alarm that they must raise, and how: `within` says the time, `while_` under what condition."""
 
     verbs: tuple[str, ...]
     alarm: AlarmType | None

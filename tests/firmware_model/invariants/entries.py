@@ -93,7 +93,9 @@ def _under_a_program(books: Books, program: Program) -> tuple[bool, StopReason]:
         return False, StopReason.PROGRAMMED
     if not books.alarms.holds:
         return True, StopReason.NONE
-    held = next(alarm.type for alarm in books.alarms.standing.values() if books.profile.alarm[alarm.type].flow == "stop")
+    held = next(
+        alarm.type for alarm in books.alarms.standing.values() if books.profile.alarm[alarm.type].flow == "stop"
+    )
     return False, STOPPED_BY.get(held, StopReason.SUPERVISOR)
 
 
@@ -183,7 +185,9 @@ def _alarm_raised(books: Books, told: Told) -> None:
 def _comes_back(books: Books, told: Told, kind: AlarmType) -> bool:
     """Whether it was cleared with its cause still there."""
     before = books.step.clearings[-1:]
-    return any(was.type is kind and was.caused and was.told.record.sequence + 1 == told.record.sequence for was in before)
+    return any(
+        was.type is kind and was.caused and was.told.record.sequence + 1 == told.record.sequence for was in before
+    )
 
 
 def _is_late(books: Books, kind: AlarmType) -> bool:

@@ -1,7 +1,7 @@
 """State machines for Hypothesis: anything may be done to a pump in any order, and the invariants hold after each step.
 
-A step is a deed and a number, the seed of all that is drawn in it, so that a history is short to tell. There is a machine
-for each kind of pump, and one for a pump that nothing happens to but care.
+A step is a deed and a number, the seed of all that is drawn in it, so that a history is short to tell. There is a
+machine for each kind of pump, and one for a pump that nothing happens to but care.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""M1 to M5: power and memory may fail at any instant, and the pump comes back, whole or standing still and saying so."""
+"""M1 to M5: power and memory may fail at any instant; the pump comes back, whole or standing still and saying so."""
 
 from __future__ import annotations
 

@@ -142,4 +142,3 @@ def schedule_is_followed(ward: Ward) -> None:
     if books.judged:
         gain = ward.pump.firmware.flow.base.gain
         assert gain == books.flow.base_rate(), f"{gain} nl/d flow, {books.flow.base_rate()} are programmed"
-

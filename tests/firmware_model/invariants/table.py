@@ -1,4 +1,4 @@
-"""The invariants: each with what it says here, whom it speaks of, what suspends it, its check, and where it comes from."""
+"""The invariants: each with what it says, whom it speaks of, what suspends it, its check, and where it comes from."""
 
 from __future__ import annotations
 
@@ -48,8 +48,6 @@ class Invariant:
 
 def _of(*verbs: str) -> frozenset[str]:
     return frozenset(verbs)
-
-
 
 
 INVARIANTS: Final[tuple[Invariant, ...]] = (
@@ -106,8 +104,8 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
     ),
     Invariant(
         "D7",
-        "A bolus is admitted only if it, the boluses of the last 24 hours and the most that the program gives in any 24 "
-        "hours fit into the limit; so no 24 hours of one program and one clock hold more.",
+        "A bolus is admitted only if it, the boluses of the last 24 hours and the most that the program gives in "
+        "any 24 hours fit into the limit; so no 24 hours of one program and one clock hold more.",
         Side.BOTH,
         CLOCK | _MEMORY,
         dose.window_holds,
@@ -213,7 +211,8 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
     ),
     Invariant(
         "P4",
-        "A program is committed only under the checksum that VALIDATE showed for its stage, with therapy unchanged since.",
+        "A program is committed only under the checksum that VALIDATE showed for its stage, with therapy "
+        "unchanged since.",
         Side.BELIEF,
         _of(),
         program.commit_needs_what_was_seen,
@@ -289,8 +288,8 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
     ),
     Invariant(
         "A6",
-        "Log records have numbers without a gap, ticks that never fall, and the clock's label; when the ring is full the "
-        "oldest go, and who asks for one is told where the log begins.",
+        "Log records have numbers without a gap, ticks that never fall, and the clock's label; when the ring is "
+        "full the oldest go, and who asks for one is told where the log begins.",
         Side.BELIEF,
         _MEMORY,
         alarm.log_has_no_gap,
@@ -324,8 +323,8 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
     ),
     Invariant(
         "M2",
-        "Any one bit of the memory that falls over is found or does no harm: the other copy is used; with none the pump "
-        "stands still and says so. The other copy may be older by one commit.",
+        "Any one bit of the memory that falls over is found or does no harm: the other copy is used; with none "
+        "the pump stands still and says so. The other copy may be older by one commit.",
         Side.BELIEF,
         _of(),
         memory.flips_are_found_or_harmless,
@@ -333,8 +332,8 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
     ),
     Invariant(
         "M3",
-        "The cell's charge never rises; replacement is told within a day of its level; behind the end of service no step "
-        "is made.",
+        "The cell's charge never rises; replacement is told within a day of its level; behind the end of service "
+        "no step is made.",
         Side.BOTH,
         _MEMORY | _of("cell-sag", "cell-film", "temperature", "voltage-lie"),
         memory.thresholds_fire_in_order,
@@ -342,8 +341,8 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
     ),
     Invariant(
         "M4",
-        "A motor scheduler that is blocked is found when supervisor.watchdog_s is over, at that instant; the pump is made "
-        "safe, and the log says why.",
+        "A motor scheduler that is blocked is found when supervisor.watchdog_s is over, at that instant; the pump "
+        "is made safe, and the log says why.",
         Side.BELIEF,
         _MEMORY,
         memory.watchdog_makes_safe,

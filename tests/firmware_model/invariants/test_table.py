@@ -17,7 +17,9 @@ from tests.firmware_model.invariants.table import INVARIANTS
 from tests.firmware_model.invariants.ward import Ward
 
 ROOT = Path(__file__).parents[3]
-CODES = [f"{letter}{number}" for letter, last in zip("DBPAM", (9, 7, 7, 8, 5), strict=True) for number in range(1, last + 1)]
+CODES = [
+    f"{letter}{number}" for letter, last in zip("DBPAM", (9, 7, 7, 8, 5), strict=True) for number in range(1, last + 1)
+]
 
 
 def test_every_code_stands_there_once_in_order() -> None:
@@ -42,7 +44,9 @@ def test_the_page_is_current() -> None:
 
 
 @pytest.mark.parametrize("kind", machine.MACHINES)
-def test_a_machine_makes_every_check_at_every_step(kind: type[machine.Observed], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_makes_every_check_at_every_step(
+    kind: type[machine.Observed], monkeypatch: pytest.MonkeyPatch
+) -> None:
     made: Counter[str] = Counter()
 
     def counting(invariant: table.Invariant) -> table.Invariant:

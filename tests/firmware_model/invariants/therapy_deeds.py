@@ -61,7 +61,9 @@ def ask_again(ward: Ward, random: Random) -> None:
 
 def give_bolus(ward: Ward, random: Random) -> None:
     """Prepared, and executed as it was prepared or not."""
-    kind = random.choice((BolusKind.SINGLE,) * 8 + (BolusKind.PRIMING, BolusKind.PRIMING, BolusKind.BRIDGE, BolusKind.PATIENT))
+    kind = random.choice(
+        (BolusKind.SINGLE,) * 8 + (BolusKind.PRIMING, BolusKind.PRIMING, BolusKind.BRIDGE, BolusKind.PATIENT)
+    )
     limits, step_nl = ward.profile.bolus, ward.bedside.step_nl
     volume_nl = random.choice((random.randint(1, 20) * step_nl, random.randint(0, limits.volume_max_nl + 9)))
     duration_s = random.choice((random.randint(1, 900), random.randint(0, limits.duration_max_s + 9)))
@@ -197,7 +199,9 @@ def refill(ward: Ward, random: Random) -> None:
     refill_with(ward, random, volume_nl, drugs, str(wrong or ""))
 
 
-def refill_with(ward: Ward, random: Random, volume_nl: int, drugs: tuple[tuple[str, int], ...], wrong: str = "") -> None:
+def refill_with(
+    ward: Ward, random: Random, volume_nl: int, drugs: tuple[tuple[str, int], ...], wrong: str = ""
+) -> None:
     bedside, reservoir = ward.bedside, ward.pump.plant.reservoir
     begun = bedside.begin_refill()
     true_mixture = mixture_of(("morphine", 123)) if wrong == "mixture" else mixture_of(*drugs)

@@ -211,7 +211,9 @@ def _readable(sound: Pump, struck: Pump) -> bool:
     ring, other = sound.firmware.ring, struck.firmware.ring
     after = min(sound.firmware.record.log_next, struck.firmware.record.log_next)
     pairs = [(ring.read(at), other.read(at)) for at in range(ring.first(after), after)]
-    return all(mine == theirs or theirs.type is LogType.CORRUPT for mine, theirs in pairs if mine.type is not LogType.BOOT)
+    return all(
+        mine == theirs or theirs.type is LogType.CORRUPT for mine, theirs in pairs if mine.type is not LogType.BOOT
+    )
 
 
 def put_right(ward: Ward, random: Random) -> None:

@@ -7,7 +7,16 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from firmware_model.commands import Alarm, Command, CommitRefill, ReadStatus, Reply, StagePart, StatusAnswer, TherapyCommand
+from firmware_model.commands import (
+    Alarm,
+    Command,
+    CommitRefill,
+    ReadStatus,
+    Reply,
+    StagePart,
+    StatusAnswer,
+    TherapyCommand,
+)
 from firmware_model.firmware.codes import AlarmType, RunState
 from firmware_model.firmware.event_log import LogRecord, LogType
 from firmware_model.firmware.program import IMAGE_BYTES, Program, first_program, unpack_program

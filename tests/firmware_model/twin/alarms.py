@@ -63,9 +63,15 @@ class Alarms(Delivery):
     def stands(self, kind: AlarmType) -> bool:
         return any(alarm.type is kind and alarm.stands for alarm in self.alarms)
 
-    def holding(self) -> bool:
-        """Whether an alarm stands that forbids all flow."""
-        return any(alarm.stands and self.profile.alarm[alarm.type].flow == "stop" for alarm in self.alarms)
+    def holding(self) -> AlarmType | None:
+        """The alarm that stands and forbids all flow."""
+        flows = self.profile.alarm
+        return next((alarm.type for alarm in self.alarms if alarm.stands and flows[alarm.type].flow == "stop"), None)
+
+    def reason_to_hold(self) -> StopReason:
+        """Why a program that was committed does not run; NONE when it does."""
+        kind = self.holding()
+        return StopReason.NONE if kind is None else _STOP_REASONS[kind]
 
     def raise_alarm(self, kind: AlarmType, least_bolus_steps: int | None = None) -> None:
         row = self.profile.alarm[kind]
@@ -94,6 +100,14 @@ class Alarms(Delivery):
             self.end_dose(reason)
         self.sound(alarm)
         self.follow()
+
+    def raise_anew(self, kind: AlarmType, least_bolus_steps: int) -> None:
+        """Its cause has come again: what stands for the last time gives way."""
+        for alarm in self.alarms:
+            if alarm.stands and alarm.type is kind:
+                alarm.state = AlarmState.CLEARED
+                self._tell_of("ALARM_CLEARED", alarm, NOBODY)
+        self.raise_alarm(kind, least_bolus_steps)
 
     def void_leases(self) -> None:
         """Nothing that was prepared holds any more: see `boluses.py`."""

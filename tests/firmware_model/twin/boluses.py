@@ -151,6 +151,8 @@ class Boluses(Alarms):
         self.begin_bolus(Dosing(bolus_id, kind, actor, op_id, steps, duration_s * SECOND, self.now))
 
     def _refusal(self, kind: BolusKind, volume_nl: int, duration_s: int) -> str:
+        if not self.counting:
+            return "STALLED"
         limits, program = self.profile.bolus, self.program
         dead_volume = kind in DEAD_VOLUME_KINDS
         shortest_s = max(limits.duration_min_s, ceil_of(volume_nl * _DAY_S, limits.rate_max_nl_per_day))

@@ -118,8 +118,7 @@ class NaiveTwin(Programs):
 
     def _begin_stall(self) -> None:
         self.counting = False
-        if not self.stands(AlarmType.MOTOR_STALL):
-            self.raise_alarm(AlarmType.MOTOR_STALL, self.sampled_bolus_steps)
+        self.raise_anew(AlarmType.MOTOR_STALL, self.sampled_bolus_steps)
 
     def _end_stall(self) -> None:
         self.counting = True
@@ -165,7 +164,7 @@ class NaiveTwin(Programs):
         if self.program.mode is not Mode.PERIODIC_BOLUS or not self.running or self.now < self._next_dose():
             return False
         self.dose_anchor = self._next_dose()
-        if self.dose is None and not self.moves_dead_volume():
+        if self.counting and self.dose is None and not self.moves_dead_volume():
             self.begin_dose()
         return True
 
@@ -188,6 +187,8 @@ class NaiveTwin(Programs):
             return "CONDITIONS"
         if not self.fits_reservoir(self.program):
             return "CONCENTRATION_MISMATCH"
+        if self.program.mode is Mode.SINGLE_BOLUS and not self.counting:
+            return "STALLED"
         op_id = self.next_op(Role.CLINICIAN)
         self.running, self.stop_reason, self.stopped_since_s = True, StopReason.NONE, 0
         self.tell("THERAPY_STARTED", op_id, **CLINICIAN, rate_nl_per_day=self.programmed_rate())

@@ -36,6 +36,8 @@ class Programs(Boluses):
         program = rounded(asked, self.profile)
         if not self.fits_reservoir(program):
             return "CONCENTRATION_MISMATCH"
+        if program.mode is Mode.SINGLE_BOLUS and not self.counting:
+            return "STALLED"
         op_id = self.next_op(Role.CLINICIAN)
         rate = week.mean_nl_per_day(program, self.profile)
         self.tell("PROGRAM_CHANGED", op_id, **CLINICIAN, crc32=program.crc32(), mode=program.mode, rate_nl_per_day=rate)
@@ -56,9 +58,9 @@ class Programs(Boluses):
         return not self.mixture or set(self.mixture) == drugs
 
     def _run_anew(self, program: Program) -> None:
-        """No program ends a stop that it did not make."""
-        was_running, self.running = self.running, program.mode is not Mode.STOPPED
-        self.stop_reason = StopReason.NONE if self.running else StopReason.PROGRAMMED
+        """No program ends a stop that it did not make, nor one that an alarm demands."""
+        self.stop_reason = StopReason.PROGRAMMED if program.mode is Mode.STOPPED else self.reason_to_hold()
+        was_running, self.running = self.running, self.stop_reason is StopReason.NONE
         if self.running:
             self.stopped_since_s = 0
             self.take_up()
