@@ -19,6 +19,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.device.hurt_sessions import flip_every_bit, replay_everywhere
 from tests.device.line_flood import FloodedPump
 from tests.firmware_model.invariants.search import STEPS_OF_SEED, search
+from tests.firmware_model.memory_campaigns import FLIPS, PAIRS, cut_twice, flip_bits
 from tests.firmware_model.told_history import restore_somewhere, split_in_three_ways
 from tests.firmware_model.twin.side_by_side import tell_the_same_story
 from tests.one_dose.test_one_dose import SEARCH, OneDoseSecured
@@ -155,6 +156,20 @@ def restores(seed: int, count: int, figures: Figures, tick: Tick) -> None:
         tick()
 
 
+def cuts(seed: int, shares: int, figures: Figures, tick: Tick) -> None:
+    """Power is cut in a bolus's or a program's commit, and again in the boot behind it."""
+    for at in range(shares):
+        cut_twice(seed + at, figures)
+        tick()
+
+
+def bitflips(seed: int, shares: int, figures: Figures, tick: Tick) -> None:
+    """Stored bits of both records fall over while the power is away."""
+    for at in range(shares):
+        flip_bits(seed + at, figures)
+        tick()
+
+
 def _chance(seed: int) -> Random:
     return Random(seed)  # noqa: S311 (chance for a search, no secret)
 
@@ -170,6 +185,8 @@ CAMPAIGNS: Mapping[str, Campaign] = {
         Campaign("twin", "the model and its naive twin tell the same", "worlds", 3_000, twin, 1),
         Campaign("splits", "three ways to cut the time change nothing", "worlds", 1_000, splits, 1),
         Campaign("restores", "restored pumps go on as the first would", "worlds", 1_000, restores, 1),
+        Campaign("cuts", "every pair of power cuts in a bolus or a program", "shares", PAIRS, cuts, 1),
+        Campaign("bitflips", "every stored bit of both records, and a boot", "shares", FLIPS, bitflips, 1),
     )
 }
 QUICK: Mapping[str, float] = {"invariants": 0.1, "twin": 0.1, "splits": 1.0, "restores": 0.3}

@@ -10,6 +10,7 @@ from firmware_model.firmware.codes import (
     AlarmState,
     AlarmType,
     BolusEnd,
+    Mode,
     ResetReason,
     RunState,
     StopReason,
@@ -112,11 +113,12 @@ def _readable(firmware: Firmware, body: bytes) -> ControlRecord | None:
 
 
 def _wait_longer(change: Change, seconds: int) -> None:
-    """Lockouts and windows only lengthen: elapsed time went ahead, so they do."""
+    """Lockouts, windows and the intervals of doses only lengthen: elapsed time went ahead, so they do."""
     record = change.firmware.record
+    periodic = record.program.mode is Mode.PERIODIC_BOLUS
     change.set(
         lockout_until_s=record.lockout_until_s + seconds if record.lockout_until_s else 0,
-        dose_anchor_us=record.dose_anchor_us + seconds * US_PER_SECOND,
+        dose_anchor_us=record.dose_anchor_us + periodic * seconds * US_PER_SECOND,
         doses=tuple(
             dose._replace(start_s=dose.start_s + seconds, end_s=dose.end_s + seconds) for dose in change.record.doses
         ),

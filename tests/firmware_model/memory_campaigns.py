@@ -1,6 +1,6 @@
 """What is too much for every day: every pair of power cuts, and every bit of both records. A number stands for a share.
 
-Any so many numbers on end stand for all of it, once: `scripts/soak` counts them from its seed.
+Any PAIRS numbers in a row stand for all pairs, any FLIPS for all bits: `scripts/soak` counts on from its seed.
 """
 
 from collections import Counter

@@ -62,6 +62,13 @@ class Books:
     drowsy_since_us since when samples of the rotor must show a standstill, at pulses that come often enough; else NEVER
     """
 
+    alarms: AlarmBook
+    clock: ClockBook
+    flow: FlowBook
+    offset_us: int
+    replacement_s: int
+    stop_reason: StopReason
+
     def __init__(self, profile: Profile, program: Program, clock: ClockBook) -> None:
         self.profile, self.clock = profile, clock
         self.step = Step()

@@ -15,6 +15,7 @@ from tests.firmware_model.invariants.causes import DETECTIONS
 from tests.firmware_model.invariants.page import invariants_page
 from tests.firmware_model.invariants.table import INVARIANTS
 from tests.firmware_model.invariants.ward import Ward
+from tests.firmware_model.random_histories import ROOMY
 
 ROOT = Path(__file__).parents[3]
 CODES = [
@@ -64,7 +65,7 @@ def test_a_machine_makes_every_check_at_every_step(
 
 
 def test_a_check_that_fails_says_its_code_and_what_it_says() -> None:
-    ward = Ward(machine.ROOMY)
+    ward = Ward(ROOMY)
     therapy_deeds.stop(ward, Random(1))  # noqa: S311 (chance for a test, no secret)
     ward.end_step()
     ward.books.flow.base_due += 1 << 70

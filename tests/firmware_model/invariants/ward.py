@@ -15,7 +15,6 @@ from firmware_model.commands import (
     Reply,
     StagePart,
     StatusAnswer,
-    TherapyCommand,
 )
 from firmware_model.firmware.codes import AlarmType, RunState
 from firmware_model.firmware.event_log import LogRecord, LogType
@@ -66,7 +65,7 @@ class Notes:
     session_high: int = 0
     wrong: Counter[tuple[int, int]] = field(default_factory=Counter)
     shown: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
-    commands: deque[TherapyCommand] = field(default_factory=lambda: deque(maxlen=8))
+    commands: deque[Command] = field(default_factory=lambda: deque(maxlen=8))
     seen_to: set[AlarmType] = field(default_factory=set)
     alarms: tuple[Alarm, ...] = ()
     stored: Program | None = None
