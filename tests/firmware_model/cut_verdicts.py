@@ -11,6 +11,7 @@ from typing import NamedTuple
 from firmware_model.commands import LedgerEntry
 from firmware_model.firmware.codes import AlarmState, AlarmType, Mode, OpKind, OpState, RunState, StopReason
 from firmware_model.firmware.event_log import RECORD_BYTES, LogRecord, LogType
+from firmware_model.memory import CutMode
 from firmware_model.write_faults import Region
 from tests.firmware_model.copied import Snapshot, copy_of
 from tests.firmware_model.cut_points import Off, Records, Stored, every_cut, records_in, records_of, stored_by
@@ -93,7 +94,7 @@ class Verdicts:
         """What memory holds between any two writes, when it is not the same as before."""
         first, last = self.before.copy(), self.before.copy()
         self.act(last)
-        between = [off.stored for off in offs if off.mode.value == "before"]
+        between = [off.stored for off in offs if off.mode is CutMode.BEFORE]
         for stored in (stored_by(first), *between, stored_by(last)):
             records = records_in(stored)
             if not self.chain or records != self.chain[-1][0]:

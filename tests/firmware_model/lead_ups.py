@@ -7,8 +7,8 @@ interval of the journal, the log holds twelve records at the most, and the ledge
 from collections.abc import Callable
 from typing import TypeAlias
 
-from firmware_model.commands import RefillBegun
-from firmware_model.firmware.codes import AlarmType, Mode
+from firmware_model.commands import PreparedBolus, RefillBegun
+from firmware_model.firmware.codes import AlarmType, BolusKind, Mode
 from firmware_model.firmware.event_log import LogType
 from firmware_model.firmware.program import PatientBolusSetting, Program
 from firmware_model.write_faults import Region
@@ -27,6 +27,7 @@ INTERVAL_NL = 4_000
 BOLUS_NL, BOLUS_S = 40_000, 40
 DOSE_NL, DOSE_S, DOSE_INTERVAL_S = 40_000, 40, 7_200
 PATIENT = PatientBolusSetting(volume_nl=20_000, duration_s=40, lockout_s=600, window_s=3_600, activations_max=2)
+CATHETER_NL = 178_000
 MORPHINE = (("morphine", 10_000_000),)
 MICROSECOND = 0.000_001
 
@@ -108,6 +109,14 @@ def just_begun(door: Doorway) -> None:
     """A bolus that has made no step yet."""
     granted(door.bolus(BOLUS_NL, BOLUS_S))
     door.wait(0.5)
+
+
+def priming(door: Doorway) -> None:
+    """The catheter is being filled."""
+    granted(door.program(new_program(PROFILE, catheter_nl=CATHETER_NL)))
+    lease = door.prepare(CATHETER_NL, 0, kind=BolusKind.PRIMING)
+    assert isinstance(lease, PreparedBolus)
+    granted(door.execute(lease.bolus_id, lease.volume_nl, lease.duration_s))
 
 
 def slow_bolus_stalled(door: Doorway) -> None:

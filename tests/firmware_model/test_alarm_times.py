@@ -219,10 +219,31 @@ def test_behind_the_last_number_of_an_instance_they_begin_anew() -> None:
     assert [alarm.instance for alarm in bedside.alarms()] == [LAST_INSTANCE, 1, 2]
 
 
+def with_row(kind: AlarmType, **cells: object) -> Bedside:
+    """A pump in whose table of alarms this row has other cells."""
+    rows = {**PROFILE.alarm, kind: replace(PROFILE.alarm[kind], **cells)}  # type: ignore[arg-type]
+    return Bedside(replace(PROFILE, alarm=MappingProxyType(rows)))
+
+
+def test_one_that_is_not_to_sound_is_raised_all_the_same() -> None:
+    bedside = with_row(AlarmType.RESET, tone="none")
+    bedside.fault("reset")
+    alarm = standing(bedside, AlarmType.RESET)
+    assert ("tone" in bedside.words(), bedside.pump.plant.cell.tones_na) == (False, 0)
+    bedside.silence(alarm.instance)
+    bedside.wait(86_400)
+    assert "tone" not in bedside.words()
+
+
+def test_one_that_is_to_sound_once_does_not_drain_the_cell() -> None:
+    bedside = with_row(AlarmType.RESET, repeat_min=0)
+    bedside.fault("reset")
+    assert (bedside.words().count("tone"), bedside.pump.plant.cell.tones_na) == (1, 0)
+
+
 @pytest.mark.parametrize("flow", ["stop", "minimum", "continue"])
 def test_a_profile_says_what_a_stall_does_to_the_flow(flow: str) -> None:
-    rows = {**PROFILE.alarm, AlarmType.MOTOR_STALL: replace(PROFILE.alarm[AlarmType.MOTOR_STALL], flow=flow)}
-    bedside = Bedside(replace(PROFILE, alarm=MappingProxyType(rows)))
+    bedside = with_row(AlarmType.MOTOR_STALL, flow=flow)
     bedside.fault("stall", lasts=3_600)
     bedside.wait(3_600)
     expected = {"stop": 0, "minimum": 48_000, "continue": 620_000}

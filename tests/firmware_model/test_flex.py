@@ -1,14 +1,15 @@
 """Flex dosing: the week's pattern flows to the microsecond, whatever becomes of the clock that it follows."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_model.commands import AlarmCleared
+from firmware_model.commands import AlarmCleared, Reason, Refusal
 from firmware_model.firmware.codes import AlarmState, AlarmType, Mode
 from firmware_model.firmware.event_log import LogType
 from firmware_model.firmware.schedule import Change, Day, Week
 from firmware_model.quantities import US_PER_DAY, US_PER_MINUTE, ceil_div
-from tests.firmware_model.bedside import SECOND, Bedside, granted
+from tests.firmware_model.bedside import SECOND, Bedside, granted, refused
 from tests.firmware_model.drug_programs import new_program
 from tests.firmware_model.pump_profiles import shipped
 
@@ -163,6 +164,21 @@ def test_set_back_an_hour_of_the_night_comes_twice() -> None:
     granted(bedside.set_time(NEW_YEAR_S + 6 * 3_600, -60))
     assert rate(bedside) == 120_000
     assert rates_around(bedside, 7 * HOUR) == (120_000, 240_000)
+
+
+@pytest.mark.parametrize(
+    ("unix_s", "offset_min", "expected"),
+    [
+        (0, 0, Refusal(Reason.CLOCK_INVALID, "unix_s")),
+        (NEW_YEAR_S, 1_441, Refusal(Reason.CLOCK_INVALID, "offset_min", detail=1_440)),
+        (NEW_YEAR_S, -1_441, Refusal(Reason.CLOCK_INVALID, "offset_min", detail=1_440)),
+    ],
+)
+def test_a_time_that_no_clock_can_show_is_not_set(unix_s: int, offset_min: int, expected: Refusal) -> None:
+    bedside = at_flex()
+    before = bedside.pump.digest()
+    assert refused(bedside.set_time(unix_s, offset_min)) == expected
+    assert bedside.pump.digest() == before
 
 
 def test_setting_the_clock_moves_no_bolus_and_rewrites_no_record() -> None:

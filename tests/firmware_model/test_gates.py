@@ -164,8 +164,9 @@ def refusal_in(bedside: Bedside, reason: Reason) -> Refusal:
     status = bedside.status()
     if reason is Reason.BOLUS_RUNNING and status.bolus_id:
         return Refusal(reason, detail=status.bolus_id)
+    rows = bedside.pump.profile.alarm
     for alarm in bedside.alarms():
-        if reason is Reason.ALARM_BLOCKS and alarm.type == AlarmType.EMPTY_RESERVOIR:
+        if reason is Reason.ALARM_BLOCKS and rows[alarm.type].flow == "stop":
             return Refusal(reason, element=alarm.type, detail=alarm.instance)
     return Refusal(reason)
 

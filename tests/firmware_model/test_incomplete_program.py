@@ -62,10 +62,16 @@ def get_as_far_as(bedside: Bedside, last: str) -> tuple[int, int]:
     return stage_id, crc32
 
 
+def lose_power(bedside: Bedside) -> None:
+    bedside.cut_power()
+    bedside.wait(60)
+    bedside.restore_power()
+
+
 GIVEN_UP: dict[str, Callable[[Bedside, int], object]] = {
     "the session ends": lambda bedside, _: bedside.pump.end_session(1, bedside.now),
     "it is aborted": lambda bedside, stage_id: bedside.abort(stage_id),
-    "power goes": lambda bedside, _: (bedside.cut_power(), bedside.wait(60), bedside.restore_power()),
+    "power goes": lambda bedside, _: lose_power(bedside),
     "the pump resets": lambda bedside, _: bedside.fault("reset"),
 }
 

@@ -328,6 +328,8 @@ def test_limits_are_checked_at_prepare_with_the_limit_that_would_do() -> None:
     assert lease.available_nl == 200_000
     bedside.wait(1_000)
     assert refused(bedside.prepare(150_001, 60)) == Refusal(Reason.RESERVOIR, "volume_nl", detail=150_000)
+    coarse = changed(LONG_LOG, "bolus", volume_min_nl=1_500)
+    assert refused(Bedside(coarse).prepare(1_999, 60)) == Refusal(Reason.BELOW_MINIMUM, "volume_nl", detail=1_500)
     fine = changed(LONG_LOG, "bolus", volume_min_nl=10)
     assert refused(Bedside(fine).prepare(999, 60)) == Refusal(Reason.NOT_QUANTIZABLE, "volume_nl", detail=1_000)
 

@@ -300,6 +300,31 @@ def test_what_stands_in_the_way_is_said_with_its_limit(case: str) -> None:
     assert bedside.pump.digest() == before
 
 
+def test_a_dose_that_no_window_could_remember_is_not_given() -> None:
+    """With room for 24 boluses, all of them within two days; then nothing is left of the window, and it is said so."""
+    large = shipped("reference-40")
+    bedside = Bedside(large)
+    setting = PatientBolusSetting(2_000, 90, 600, 172_800, 20)
+    granted(bedside.program(new_program(large, patient=setting)))
+    for _ in range(large.memory.dose_history):
+        bedside.bolus(2_000, 90)
+        bedside.wait(6_000)
+    assert allowance(bedside).window_left_nl == 0
+    assert refused(bedside.prepare(2_000, 90)) == Refusal(Reason.WINDOW_LIMIT, "volume_nl", detail=0)
+    assert refused(bedside.patient_bolus()) == Refusal(Reason.WINDOW_LIMIT, detail=0)
+    bedside.wait(172_800 + 90 - large.memory.dose_history * 6_000)
+    assert bedside.prepared(2_000, 90).volume_nl == 2_000
+
+
+def test_while_a_stall_is_known_the_patient_is_told_so() -> None:
+    bedside = ready()
+    bedside.fault("stall")
+    bedside.wait(HOUR_S)
+    before = allowance(bedside)
+    assert refused(bedside.patient_bolus()) == Refusal(Reason.STALLED)
+    assert allowance(bedside) == before
+
+
 def test_a_lost_ledger_says_of_no_press_that_it_was_never_made() -> None:
     bedside = ready()
     bedside.cut_power()

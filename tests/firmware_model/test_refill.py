@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_model.commands import ReadReservoir, Reason, RefillBegun, Refusal, ReservoirAnswer
-from firmware_model.firmware.codes import AlarmState, AlarmType, OpState, RunState, StopReason
+from firmware_model.commands import BeginRefill, ReadReservoir, Reason, RefillBegun, Refusal, ReservoirAnswer
+from firmware_model.firmware.codes import AlarmState, AlarmType, OpState, Role, RunState, StopReason
 from firmware_model.firmware.event_log import LogType
 from firmware_model.firmware.program import Drug
 from firmware_model.plant.mixture import mixture_of
@@ -163,6 +163,12 @@ def test_another_sessions_end_leaves_a_refill_alone() -> None:
     refill = begun(bedside)
     bedside.pump.end_session(2, bedside.now)
     assert granted(bedside.commit_refill(refill.refill_id, 0, FULL_NL)).state is OpState.DONE
+
+
+def test_a_reader_refills_nothing() -> None:
+    bedside = Bedside(PROFILE)
+    reader = bedside.origin(Role.READER, operation="REFILL_BEGIN")
+    assert bedside.ask(BeginRefill(reader)) == Refusal(Reason.ROLE)
 
 
 def test_a_prepared_bolus_was_prepared_for_what_was_in_the_reservoir_before() -> None:

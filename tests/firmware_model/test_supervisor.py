@@ -7,12 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from firmware_model.commands import Reason, Refusal, SelfTestDone
-from firmware_model.firmware.codes import AlarmState, AlarmType, BolusEnd, OpState, PumpState, StopReason
+from firmware_model.firmware.codes import AlarmState, AlarmType, BolusEnd, Mode, OpState, PumpState, StopReason
 from firmware_model.firmware.event_log import LogType
 from firmware_model.firmware.gate import pump_state
 from firmware_model.firmware.supervisor import SelfTestPart
 from firmware_model.quantities import US_PER_DAY
 from tests.firmware_model.bedside import SECOND, Bedside, granted, refused
+from tests.firmware_model.drug_programs import new_program
 from tests.firmware_model.pump_profiles import shipped
 
 PROFILE = shipped("reference-20")
@@ -119,6 +120,31 @@ def test_a_boot_does_not_shake_it_off_but_begins_the_limit_anew() -> None:
     bedside.wait(1)
     assert alarms(bedside) == [AlarmType.RESET, AlarmType.SUPERVISOR]
     assert steps(bedside) == 0
+
+
+def test_no_program_starts_a_pump_that_is_held() -> None:
+    """It was stopped by its program alone, and the next one would let it run; but meanwhile it has been made safe."""
+    bedside = Bedside(PROFILE)
+    granted(bedside.program(new_program(PROFILE, mode=Mode.STOPPED)))
+    bedside.fault("watchdog-hang")
+    bedside.wait(WATCHDOG_S)
+    granted(bedside.program(new_program(PROFILE)))
+    assert (pump_state(bedside.pump.firmware), bedside.status().stop_reason) == (
+        PumpState.HELD,
+        StopReason.SUPERVISOR,
+    )
+
+
+def test_with_its_memory_lost_nothing_is_left_to_be_made_safe() -> None:
+    bedside = Bedside(PROFILE)
+    bedside.cut_power()
+    pair = bedside.pump.memory.control
+    for slot in (0, 1):
+        bedside.fault("memory-flip", bit=8 * pair.slot_bytes * slot + 99)
+    bedside.fault("watchdog-hang")
+    bedside.restore_power()
+    bedside.wait(86_400)
+    assert alarms(bedside) == [AlarmType.MEMORY_FAILURE]
 
 
 def test_a_stopped_pump_that_hangs_is_held_as_well() -> None:

@@ -36,6 +36,7 @@ from tests.firmware_model.lead_ups import (
     just_begun,
     patient_may,
     prepared,
+    priming,
     program_begun,
     programmed,
     refill,
@@ -80,6 +81,7 @@ _BOLUSES = (
     ),
     Transaction("cancel", running, lambda door: door.cancel(1)),
     Transaction("end of the bolus", just_before(LogType.BOLUS_ENDED, running), instant),
+    Transaction("end of priming", just_before(LogType.BOLUS_ENDED, priming), instant),
     Transaction("patient bolus", patient_may, lambda door: door.patient_bolus()),
     Transaction(
         "end of the patient bolus",
@@ -90,9 +92,7 @@ _BOLUSES = (
 _DOSES = (
     Transaction("dose begins", just_before(LogType.BOLUS_STARTED, programmed(PERIODIC)), instant),
     Transaction(
-        "dose ends",
-        just_before(LogType.BOLUS_ENDED, after(programmed(PERIODIC), waited(DOSE_INTERVAL_S))),
-        instant,
+        "dose ends", just_before(LogType.BOLUS_ENDED, after(programmed(PERIODIC), waited(DOSE_INTERVAL_S))), instant
     ),
     Transaction("single dose ends", just_before(LogType.BOLUS_ENDED, programmed(SINGLE)), instant),
 )
@@ -100,22 +100,13 @@ _RUN = (
     Transaction("stop", full_ledger, lambda door: door.stop()),
     Transaction("stop while a bolus runs", running, lambda door: door.stop()),
     Transaction("stop before its first step", just_begun, lambda door: door.stop()),
-    Transaction(
-        "stop while a dose runs",
-        after(programmed(SINGLE), waited(13.5)),
-        lambda door: door.stop(),
-    ),
+    Transaction("stop while a dose runs", after(programmed(SINGLE), waited(13.5)), lambda door: door.stop()),
     Transaction("start", stopped, lambda door: door.start()),
     Transaction(
-        "start, stopped too long",
-        after(stopped, waited(3 * SECONDS_PER_DAY)),
-        lambda door: door.start(),
-        commits=2,
+        "start, stopped too long", after(stopped, waited(3 * SECONDS_PER_DAY)), lambda door: door.start(), commits=2
     ),
     Transaction(
-        "start of a single dose",
-        after(lambda door: door.stop(), programmed(SINGLE)),
-        lambda door: door.start(),
+        "start of a single dose", after(lambda door: door.stop(), programmed(SINGLE)), lambda door: door.start()
     ),
 )
 _PROGRAMS = (
@@ -133,10 +124,7 @@ _PROGRAMS = (
         profile=STILL_WHILE_PROGRAMMING,
     ),
     Transaction(
-        "program that was begun",
-        lambda door: door.validated(SIMPLE),
-        commit_program,
-        profile=STILL_WHILE_PROGRAMMING,
+        "program that was begun", lambda door: door.validated(SIMPLE), commit_program, profile=STILL_WHILE_PROGRAMMING
     ),
 )
 _REFILLS = (
@@ -147,16 +135,11 @@ _ALARMS = (
     Transaction(
         "low reservoir",
         just_before(
-            LogType.ALARM_RAISED,
-            after(lambda door: door.refill(134_000), lambda door: door.bolus(BOLUS_NL, BOLUS_S)),
+            LogType.ALARM_RAISED, after(lambda door: door.refill(134_000), lambda door: door.bolus(BOLUS_NL, BOLUS_S))
         ),
         instant,
     ),
-    Transaction(
-        "empty reservoir",
-        just_before(LogType.THERAPY_STOPPED, after(dose_and_bolus, waited(0))),
-        instant,
-    ),
+    Transaction("empty reservoir", just_before(LogType.THERAPY_STOPPED, after(dose_and_bolus, waited(0))), instant),
     Transaction("motor stall", just_before(LogType.ALARM_RAISED, slow_bolus_stalled), instant),
     Transaction("watchdog", just_before(LogType.ALARM_RAISED, hung), instant),
     Transaction("acknowledge", reservoir_low, lambda door: door.acknowledge(1)),
@@ -170,29 +153,16 @@ _TIMES = (
     Transaction("clock lost", full_ledger, clock_lost, commits=2),
     Transaction("day", just_before(LogType.DELIVERED, full_ledger), instant),
     Transaction(
-        "day, a bolus runs",
-        just_before(LogType.DELIVERED, after(waited(SECONDS_PER_DAY - 14), just_begun)),
-        instant,
+        "day, a bolus runs", just_before(LogType.DELIVERED, after(waited(SECONDS_PER_DAY - 14), just_begun)), instant
     ),
     Transaction("day, cell low", just_before(LogType.DELIVERED, cell_low), instant),
     Transaction(
-        "day, a copy lost",
-        after(just_before(LogType.DELIVERED, full_ledger), copy_lost(Region.CONTROL)),
-        instant,
+        "day, a copy lost", after(just_before(LogType.DELIVERED, full_ledger), copy_lost(Region.CONTROL)), instant
     ),
     Transaction(
-        "end of service",
-        just_before(LogType.THERAPY_STOPPED, full_ledger),
-        instant,
-        commits=2,
-        profile=SHORT_LIFE,
+        "end of service", just_before(LogType.THERAPY_STOPPED, full_ledger), instant, commits=2, profile=SHORT_LIFE
     ),
-    Transaction(
-        "stopped for too long",
-        just_before(LogType.ALARM_RAISED, stopped),
-        instant,
-        commits=2,
-    ),
+    Transaction("stopped for too long", just_before(LogType.ALARM_RAISED, stopped), instant, commits=2),
 )
 _SESSIONS = (
     Transaction("session number", attempted, lambda door: door.number()),
@@ -205,38 +175,13 @@ _SESSIONS = (
 _BOOTS = (
     Transaction("boot", after(full_ledger, without_power), boot),
     Transaction("boot, a bolus ran", after(running, without_power), boot),
+    Transaction("boot, a dose ran", after(programmed(SINGLE), waited(13.5), without_power), boot),
+    Transaction("boot, reservoir low", after(lambda door: door.refill(124_000), without_power), boot, commits=2),
+    Transaction("boot, a program begun", after(program_begun, without_power), boot, profile=STILL_WHILE_PROGRAMMING),
+    Transaction("boot, clock lost", after(full_ledger, without_power, clock_lost), boot),
+    Transaction("boot, a copy lost", after(running, without_power, copy_lost(Region.CONTROL)), boot),
     Transaction(
-        "boot, a dose ran",
-        after(programmed(SINGLE), waited(13.5), without_power),
-        boot,
-    ),
-    Transaction(
-        "boot, reservoir low",
-        after(lambda door: door.refill(124_000), without_power),
-        boot,
-        commits=2,
-    ),
-    Transaction(
-        "boot, a program begun",
-        after(program_begun, without_power),
-        boot,
-        profile=STILL_WHILE_PROGRAMMING,
-    ),
-    Transaction(
-        "boot, clock lost",
-        after(full_ledger, without_power, clock_lost),
-        boot,
-    ),
-    Transaction(
-        "boot, a copy lost",
-        after(running, without_power, copy_lost(Region.CONTROL)),
-        boot,
-    ),
-    Transaction(
-        "boot, a security copy lost",
-        after(attempted, without_power, copy_lost(Region.SECURITY)),
-        boot,
-        commits=2,
+        "boot, a security copy lost", after(attempted, without_power, copy_lost(Region.SECURITY)), boot, commits=2
     ),
 )
 TRANSACTIONS = (*_BOLUSES, *_DOSES, *_RUN, *_PROGRAMS, *_REFILLS, *_ALARMS, *_TIMES, *_SESSIONS, *_BOOTS)

@@ -54,7 +54,7 @@ def critical_is_said(ward: Ward) -> None:
         assert sounded or silent, f"{raising.type.name} is raised without a tone"
         steps = told.record.detail["steps"] - told.counted if told.record.boot == books.boot else 0
         assert 0 <= steps <= told.slack
-    reply = ward.pump.command(ListAlarms(0), ward.pump.now_us)
+    reply = ward.bedside.ask(ListAlarms(0)) if ward.ending or step.raisings else None
     if isinstance(reply, AlarmsAnswer):
         assert len({alarm.instance for alarm in reply.alarms}) == len(reply.alarms) == reply.total
         for alarm in reply.alarms:

@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from random import Random
 from typing import ClassVar
 
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as st
-from hypothesis.errors import HypothesisException, StopTest
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from firmware_model.profile import Profile
@@ -27,6 +26,7 @@ from tests.firmware_model.random_histories import ROOMY
 
 CHANCES = st.integers(0, 2**32 - 1)
 STEPS_OF_HISTORY = 100
+MOST_HOPELESS_STEPS = 5
 SEARCH = settings(
     stateful_step_count=STEPS_OF_HISTORY,
     deadline=None,
@@ -39,16 +39,16 @@ class Observed(RuleBasedStateMachine):
 
     profile: ClassVar[Profile]
     figures: ClassVar[Counter[str]] = Counter()
-    hopeless_steps = 0
 
     def __init__(self) -> None:
         super().__init__()
+        self.hopeless_steps = 0
         self.ward = Ward(self.profile)
         self._end_step()
 
-    def do(self, deed: Deed, chance: int) -> None:
+    def do(self, deed: Deed, random: Random) -> None:
         """One step."""
-        random = Random(chance)  # noqa: S311 (chance for a test, no secret)
+        note(deed.__name__)
         ward = self.ward
         if ward.is_lost or ward.pump.browned_out:
             self._give_up(ward)
@@ -79,19 +79,15 @@ class Observed(RuleBasedStateMachine):
             self.figures.update(self.ward.figures)
 
 
-MOST_HOPELESS_STEPS = 5
-
-
 def machine(name: str, profile: Profile, *deeds: Mapping[Deed, int]) -> type[Observed]:
     """A machine that does these deeds, each as often as its weight says."""
-    weighted = [deed.__name__ for weights in deeds for deed, weight in weights.items() for _ in range(weight)]
-    by_name = {deed.__name__: deed for weights in deeds for deed in weights}
+    weighted = [deed for weights in deeds for deed, weight in weights.items() for _ in range(weight)]
 
-    def step(self: Observed, deed: str, chance: int) -> None:
-        self.do(by_name[deed], chance)
+    def step(self: Observed, chance: int) -> None:
+        random = Random(chance)  # noqa: S311 (chance for a test, no secret)
+        self.do(random.choice(weighted), random)
 
-    does = rule(deed=st.sampled_from(weighted), chance=CHANCES)(step)
-    return type(name, (Observed,), {"profile": profile, "step": does})
+    return type(name, (Observed,), {"profile": profile, "step": rule(chance=CHANCES)(step)})
 
 
 STOPPING = changed(ROOMY, "therapy", stops_while_programming=True)
@@ -101,4 +97,3 @@ StoppingPump = machine("StoppingPump", STOPPING, CARE, TROUBLE)
 SmallPump = machine("SmallPump", SMALL, CARE, TROUBLE)
 CleanPump = machine("CleanPump", ROOMY, CARE)
 MACHINES = (SafePump, StoppingPump, SmallPump, CleanPump)
-__all__ = ["HypothesisException", "Phase", "StopTest"]

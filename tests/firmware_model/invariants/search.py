@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from random import Random
 from typing import ClassVar
 
 from hypothesis import seed as hypothesis_seed
@@ -34,9 +35,9 @@ def _search(seed: int, steps: int, figures: Counter[str], tick: Callable[[], Non
         left: ClassVar[int] = steps
         failed: ClassVar[bool] = False
 
-        def do(self, deed: Deed, chance: int) -> None:
+        def do(self, deed: Deed, random: Random) -> None:
             try:
-                super().do(deed, chance)
+                super().do(deed, random)
             except AssertionError:
                 Counted.failed = True
                 raise

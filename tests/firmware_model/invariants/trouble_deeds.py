@@ -14,7 +14,7 @@ from firmware_model.pump import Pump
 from firmware_model.pump_state import restored, save
 from firmware_model.quantities import SECONDS_PER_DAY, US_PER_SECOND
 from firmware_model.write_faults import Region
-from tests.firmware_model.invariants.fault_book import EMF, MEMORY
+from tests.firmware_model.invariants.fault_book import MEMORY
 from tests.firmware_model.invariants.therapy_deeds import refill_with, seldom, transact
 from tests.firmware_model.invariants.told import Flip
 from tests.firmware_model.invariants.ward import Ward
@@ -26,24 +26,26 @@ _MILD = tuple(verb for verb in FAULTS if verb not in MEMORY)
 
 
 def a_duration_us(ward: Ward, random: Random) -> int:
-    """From nothing to months; often to the very instant at which something is due, or beside it.
-
-    While the rotor is sampled it is seldom more than a day: each sample costs as much as anything else that happens.
-    """
-    kinds = 9 if ward.books.faults.any_of(EMF) and not seldom(random, 10) else 12
-    match random.randrange(kinds):
-        case 0 | 1 | 2:
+    """From nothing to years; often to the very instant at which something is due, or beside it."""
+    match random.randrange(16):
+        case 0 | 1 | 2 | 3:
             due_us = ward.pump.next_deadline()
-            return max(0, (due_us or 0) - ward.pump.now_us + random.choice((-1, 0, 0, 1)))
-        case 3 | 4:
-            return any_scale(random, 0, 100 * US_PER_SECOND)
-        case 5 | 6:
-            return random.randint(0, 3_600 * US_PER_SECOND)
-        case 7 | 8:
-            return random.randint(0, _DAY_US)
-        case 9 | 10:
-            return random.randint(0, 4 * _DAY_US)
-    return random.randint(0, 2_600 * _DAY_US if seldom(random, 25) else 60 * _DAY_US)
+            duration_us = max(0, (due_us or 0) - ward.pump.now_us + random.choice((-1, 0, 0, 1)))
+        case 4 | 5 | 6:
+            duration_us = any_scale(random, 0, 100 * US_PER_SECOND)
+        case 7 | 8 | 9:
+            duration_us = random.randint(0, 3_600 * US_PER_SECOND)
+        case 10 | 11 | 12:
+            duration_us = random.randint(0, _DAY_US)
+        case 13 | 14:
+            duration_us = random.randint(0, 4 * _DAY_US)
+        case _:
+            duration_us = random.randint(0, 2_600 * _DAY_US if seldom(random, 50) else 60 * _DAY_US)
+    # So long that no more happens than elsewhere in months: samples of the rotor, and doses, come fast.
+    pump, interval_s = ward.pump, ward.books.program.dose_interval_s
+    if pump.plant.rotor_is_doubtful or not pump.firmware.counting:
+        return min(duration_us, random.choice((1, 1, 1, 1, 3)) * _DAY_US)
+    return min(duration_us, 60 * interval_s * US_PER_SECOND) if interval_s and not seldom(random, 20) else duration_us
 
 
 def wait(ward: Ward, random: Random) -> None:
@@ -171,7 +173,8 @@ def flip_a_bit(ward: Ward, random: Random) -> None:
         return
     ward.take_events()
     region = random.choice(tuple(Region))
-    sound, struck = (restored(save(ward.pump), ward.profile) for _ in range(2))
+    saved = save(ward.pump)
+    sound, struck = (restored(saved, ward.profile) for _ in range(2))
     bit = random.randrange(struck.memory.bits(region))
     struck.memory.flip_bit(region, bit)
     for copy in (sound, struck):

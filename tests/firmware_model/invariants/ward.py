@@ -5,18 +5,20 @@ from __future__ import annotations
 import zlib
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from functools import cache
 from typing import NamedTuple
 
 from firmware_model.commands import (
     Alarm,
     Command,
     CommitRefill,
+    Origin,
     ReadStatus,
     Reply,
     StagePart,
     StatusAnswer,
 )
-from firmware_model.firmware.codes import AlarmType, RunState
+from firmware_model.firmware.codes import AlarmType, Role, RunState
 from firmware_model.firmware.event_log import LogRecord, LogType
 from firmware_model.firmware.program import IMAGE_BYTES, Program, first_program, unpack_program
 from firmware_model.plant import Plant
@@ -26,22 +28,25 @@ from firmware_model.profile import Profile
 from firmware_model.pump import Pump
 from firmware_model.pump_events import PumpEvent
 from firmware_model.quantities import US_PER_SECOND
-from tests.firmware_model.bedside import Bedside
+from tests.firmware_model.bedside import Bedside, gate_of
 from tests.firmware_model.invariants.adopting import adopt
 from tests.firmware_model.invariants.books import Books
 from tests.firmware_model.invariants.clock_book import ClockBook
 from tests.firmware_model.invariants.fault_book import FLUID, MEMORY
 from tests.firmware_model.invariants.told import Asked, Step
 
+_gate = cache(gate_of)
+
 
 class Sight(NamedTuple):
-    """What is physically so at an instant."""
+    """What is physically so at an instant; `measured_mv`: the cell under the motor's load, as the firmware sees it."""
 
     pulses: int
     steps: int
     delivered_nl: int
     reservoir_nl: int
     charge_fc: int
+    measured_mv: int
 
 
 @dataclass(slots=True)
@@ -49,7 +54,6 @@ class Notes:
     """What the checks remember from step to step.
 
     delivered_nl    the highest lifetime volume that was told
-    low_cell        the cell measured less than ERI when the last step ended
     served_pulses   the pulses at the end of service, None before it
     session_high    the highest session number that was given
     wrong           the least number of failed attempts in a row, by role and port
@@ -60,7 +64,6 @@ class Notes:
 
     delivered_nl: int = 0
     elapsed_s: int = 0
-    low_cell: bool = False
     served_pulses: int | None = None
     session_high: int = 0
     wrong: Counter[tuple[int, int]] = field(default_factory=Counter)
@@ -81,6 +84,9 @@ class Watched(Bedside):
     def __init__(self, profile: Profile) -> None:
         super().__init__(profile)
         self.asked: list[Asked] = []
+
+    def origin(self, role: Role = Role.CLINICIAN, host: int = 7, session: int = 1, *, operation: str = "") -> Origin:
+        return Origin(role, host, session, _gate(operation))
 
     def ask(self, command: Command) -> Reply | None:
         reply = super().ask(command)
@@ -158,7 +164,6 @@ class Ward:
         self.chances = 0
         self.before = self.seen
         self._status = None
-        self.notes.low_cell = self.pump.plant.cell_mv(Load.MOTOR) < self.profile.cell.eri_mv
 
     def end_step(self) -> None:
         """A step is over: the books are brought up to now, to be held against the pump."""
@@ -245,7 +250,9 @@ class Ward:
 def look_at(plant: Plant) -> Sight:
     """What is so now."""
     motor = plant.motor
-    return Sight(motor.pulses, motor.steps, plant.delivered_nl, plant.reservoir.volume_nl, plant.cell.charge_fc)
+    measured_mv = plant.cell_mv(Load.MOTOR)
+    volumes_nl = plant.delivered_nl, plant.reservoir.volume_nl
+    return Sight(motor.pulses, motor.steps, *volumes_nl, plant.cell.charge_fc, measured_mv)
 
 
 def held_nl(plant: Plant) -> int:
