@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from random import Random
 from typing import ClassVar
 
-from hypothesis import HealthCheck, note, settings
+from hypothesis import HealthCheck, currently_in_test_context, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
@@ -48,7 +48,8 @@ class Observed(RuleBasedStateMachine):
 
     def do(self, deed: Deed, random: Random) -> None:
         """One step."""
-        note(deed.__name__)
+        if currently_in_test_context():
+            note(deed.__name__)
         ward = self.ward
         if ward.is_lost or ward.pump.browned_out:
             self._give_up(ward)
