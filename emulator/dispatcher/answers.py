@@ -20,6 +20,8 @@ from protocol.messages import deliver, log, op, program, pump_time, read
 from protocol.messages.log_records import DATA_OF, log_record
 from protocol.messages.operations import by_name
 
+_MOST_U16: Final = 0xFFFF
+
 OPCODE_OF_KIND: Final[Mapping[model.OpKind, int]] = MappingProxyType(
     {
         model.OpKind.STOP: by_name["STOP"].opcode,
@@ -106,7 +108,7 @@ def _validated(_request: Request, outcome: commands.ProgramValidated) -> object:
         low_reservoir_unix_s=known_u32(outcome.low_reservoir_unix_s),
         warnings=flags(wire.Warnings, outcome.warnings),
         window_peak_nl=outcome.window_peak_nl,
-        boluses_per_day_max=outcome.boluses_per_day_max,
+        boluses_per_day_max=min(outcome.boluses_per_day_max, _MOST_U16),
         refill_in_s=known_u32(outcome.refill_in_s),
         refill_unix_s=known_u32(outcome.refill_unix_s),
         stability_in_s=known_u32(outcome.stability_in_s),

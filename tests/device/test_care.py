@@ -7,11 +7,13 @@ import pytest
 
 from emulator import dispatcher
 from firmware_model import commands
+from firmware_model.firmware import codes as model
 from firmware_model.firmware.supervisor import SelfTestPart
 from protocol.access import PumpState
-from protocol.fields import UNKNOWN_U32
+from protocol.fields import UNKNOWN_U32, decode, encode
 from protocol.messages import alarm, codes, deliver, link, log, op, pump_time, read, routine
 from protocol.messages.operations import by_name
+from protocol.messages.program import ProgramValidateAnswer
 from protocol.refusals import OK, Nak, NakCode
 from tests.device.desk import SECOND, Desk, new_device, turned
 from tests.device.hand_host import HandHost
@@ -126,13 +128,15 @@ def test_a_refill_ends_the_alarm_and_start_lets_the_pump_run_again() -> None:
     clinician = host_of(PumpState.HELD, codes.Role.CLINICIAN)
     begun = clinician.ask(routine.RefillBeginRequest())
     assert begun.computed_nl == clinician.ask(read.ReservoirRequest()).volume_nl == LONG_LOG.reservoir.empty_nl
-    done = clinician.ask(refill(clinician, begun.refill_id, drugs=drugs(("baclofen", 2_000_000))))
+    done = clinician.ask(refill(clinician, begun.refill_id))
     assert done.state is codes.OpState.DONE
     now = clinician.ask(read.ReservoirRequest())
     assert (now.volume_nl, now.filled_nl, now.discrepancy_nl) == (REFILL_NL, REFILL_NL, 40_000 - begun.computed_nl)
     assert now.refilled_s == clinician.ask(pump_time.TimeReadRequest()).elapsed_s
     assert clinician.ask(read.StatusRequest()).alarms_raised == 0
     assert clinician.ask(op.OpListRequest(page=0)).ops[-1].opcode == by_name["REFILL_COMMIT"].opcode
+    clinician.ask(deliver.StartRequest(op_id=4, therapy_rev=therapy_rev(clinician)))
+    assert clinician.ask(read.StatusRequest()).run_state is codes.RunState.RUNNING
 
 
 @pytest.mark.parametrize(
@@ -157,7 +161,7 @@ def test_a_refill_of_other_drugs_than_the_programs_is_noticed_at_start() -> None
     refill_id = clinician.ask(routine.RefillBeginRequest()).refill_id
     clinician.ask(refill(clinician, refill_id, drugs=drugs(("baclofen", 2_000_000))))
     start = deliver.StartRequest(op_id=4, therapy_rev=therapy_rev(clinician))
-    assert nak(clinician, start).code in (NakCode.CONCENTRATION_MISMATCH,)
+    assert nak(clinician, start) == Nak(NakCode.CONCENTRATION_MISMATCH)
 
 
 def test_the_clock_is_set_and_what_flows_by_it_is_told() -> None:
@@ -252,3 +256,26 @@ def test_a_sound_pump_passes_its_self_test_and_each_failed_part_has_its_bit() ->
     for part in SelfTestPart:
         answer: Any = tell(None, commands.SelfTestDone(part))  # type: ignore[arg-type]
         assert answer == routine.SelftestAnswer(failed=codes.SelfTestPart[str(part.name)])
+
+
+def test_more_patient_boluses_a_day_than_can_be_said_are_told_as_the_most_that_can() -> None:
+    """A profile may allow windows of a few seconds."""
+    validated = commands.ProgramValidated(
+        crc32=1,
+        image_size=715,
+        mode=model.Mode.STOPPED,
+        rate_nl_per_day=0,
+        steps_per_day=0,
+        low_reservoir_in_s=None,
+        low_reservoir_unix_s=None,
+        warnings=model.ProgramWarning(0),
+        window_peak_nl=0,
+        boluses_per_day_max=250 * 86_400,
+        refill_in_s=1 << 40,
+        refill_unix_s=None,
+        stability_in_s=None,
+    )
+    answer: Any = dispatcher.ANSWERS[commands.ProgramValidated](None, validated)  # type: ignore[arg-type]
+    told = decode(ProgramValidateAnswer, encode(answer))
+    assert told.boluses_per_day_max == 0xFFFF
+    assert (told.refill_in_s, told.refill_unix_s) == (UNKNOWN_U32 - 1, UNKNOWN_U32)
