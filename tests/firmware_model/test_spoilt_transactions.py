@@ -46,6 +46,16 @@ def test_a_memory_that_takes_no_write_any_more_stops_the_pump(name: str) -> None
     spoil_every_write(transaction(name), ["all lost"])
 
 
+def test_a_log_that_takes_no_record_costs_no_copy_of_the_control_record() -> None:
+    """Records are waited for before anything of a slot is written."""
+    door = transaction("execute").brought_before()
+    memory, stored = door.pump.memory, stored_by(door)
+    memory.armed_fault = ArmedWriteFault(6, WriteFaultKind.STUCK)
+    assert door.execute(1, 40_000, 40) == Refusal(Reason.MEMORY_FAILURE)
+    assert stored_by(door).control == stored.control
+    assert stored_by(door).log != stored.log
+
+
 def spoil_every_write(transaction: Transaction, kinds: Sequence[str]) -> int:
     """Let each write of a transaction go wrong in these ways; returns how many faults that were."""
     before = Snapshot(transaction.brought_before())
