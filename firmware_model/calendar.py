@@ -42,7 +42,7 @@ def _sample_due(firmware: Firmware, plant: Plant) -> int:
 
 
 CALENDAR: tuple[Entry, ...] = (
-    Entry(lambda firmware, _: bolus.complete_due(firmware), bolus.complete, (Rank.BOLUS_COMPLETE,)),
+    Entry(lambda firmware, _: bolus.complete_due(firmware), bolus.complete, ()),
     Entry(lambda firmware, _: dose.complete_due(firmware), dose.complete),
     Entry(
         lambda firmware, _: alarm_causes.level_due(firmware, AlarmType.LOW_RESERVOIR),

@@ -148,9 +148,8 @@ class Pump:
         while True:
             due_us = self._first_due()
             if due_us > now:
-                if self.now_us == now:
+                if self.now_us == now or self._settle(now):
                     return
-                self._settle(now)
                 continue
             if due_us > self.now_us:
                 at_one_instant = 0
@@ -159,7 +158,7 @@ class Pump:
             at_one_instant += 1
             if at_one_instant > MOST_AT_ONE_INSTANT:
                 raise RuntimeError(f"what is due at {self.now_us} does not settle: {self._what_is_due()}")
-            self._act()
+            self._act(due_us)
 
     def next_deadline(self) -> int | None:
         """When something will next happen by itself."""
@@ -315,14 +314,13 @@ class Pump:
         steps = self.firmware.ahead(elapsed_us)[0]
         return steps >= left or not self.plant.holds_out(elapsed_us, steps)
 
-    def _act(self) -> None:
-        """Let the first thing act that is due at this instant: the plant's before the firmware's."""
+    def _act(self, due_us: int) -> None:
+        """Let the first thing act that is due at this instant, or was before: the plant's before the firmware's."""
         if self._faults_due_us <= self.now_us:
             self._turn_fault()
             return
         firmware = self.firmware
-        due_us = firmware.agenda.due_us
-        entry = CALENDAR[due_us.index(min(due_us))]
+        entry = CALENDAR[firmware.agenda.due_us.index(due_us)]
         try:
             entry.act(firmware)
             if entry.moves or firmware.unplanned:
@@ -453,9 +451,6 @@ class Pump:
     def _announce(self) -> None:
         """Tell observers of log records that have become true since the last time, and of tones."""
         firmware, events, now_us = self.firmware, self._events, self.now_us
-        after = firmware.record.log_next
-        if after == self._announced and not firmware.fresh_tones and self._memory.repairs == firmware.repairs_told:
-            return
         if self._memory.repairs != firmware.repairs_told and firmware.record.run_state is not RunState.FAILED:
             self._tell_repairs()
         if firmware.fresh_tones:
@@ -465,18 +460,16 @@ class Pump:
             if not self.plant.has_supply():
                 self._brown_out()
                 return
-        if firmware.record.run_state is RunState.FAILED:
+        after, fresh = firmware.record.log_next, firmware.fresh_records
+        if (self._announced == after and not fresh) or firmware.record.run_state is RunState.FAILED:
             return
-        after = firmware.record.log_next
-        if self._announced == after:
-            return
-        fresh = firmware.fresh_records
         if fresh and fresh[0].sequence > self._announced:
             # What a commit made true in which the power went: nobody has heard of it yet.
             ring = firmware.ring
             first = max(self._announced, ring.first(after))
             events.extend(Recorded(now_us, ring.read(sequence)) for sequence in range(first, fresh[0].sequence))
-        events.extend([Recorded(now_us, record) for record in fresh])
+        for record in fresh:
+            events.append(Recorded(now_us, record))
         fresh.clear()
         self._announced = after
 

@@ -11,7 +11,7 @@ from firmware_model.firmware.codes import AlarmType
 from firmware_model.firmware.event_log import LogRecord
 
 
-class Recorded(Struct, frozen=True):
+class Recorded(Struct, frozen=True, gc=False):
     """The firmware committed a log record."""
 
     at_us: int

@@ -81,6 +81,8 @@ class RecordPair:
 
     def lost_slots(self) -> int:
         """How many slots hold no record that once held one; both, when there is no record at all."""
+        if len(self.copies()) == 2:
+            return 0
         image = self.read()
         return 2 if image is None else image.lost_slots
 

@@ -8,7 +8,8 @@ Every value is a tag byte, then its content:
     P L     tuple, list: count, then each item
     Q       deque: maxlen (FFFFFFFF: none), count, then each item
     E       member of an enum: name of its class, then its value
-    R D     named tuple, dataclass: name of the class, count, then name and value of each field, as declared
+    R D     named tuple, dataclass: name of the class, count, then name and value of each field, as declared; a struct
+            of msgspec that is frozen counts as a named tuple, another as a dataclass
 
 Lengths, counts and maxlen are u32, big-endian; a name is an ASCII identifier behind its length u8. There is no float,
 and no set or mapping, whose order could differ; nor a subclass of a plain type, which would come back as the plain
@@ -28,6 +29,8 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
+
+from msgspec import Struct
 
 from firmware_model import MODEL_VERSION
 
@@ -61,7 +64,7 @@ def digest(value: object) -> str:
 
 
 class Shape(NamedTuple):
-    """What is encoded of a named tuple or a dataclass (`kind`): fields by name; and which fields get their default."""
+    """What is encoded of a record, and as what (`kind`): its fields by name; and which fields get their default."""
 
     kind: str
     names: tuple[str, ...]
@@ -72,6 +75,8 @@ def shape_of(cls: type) -> Shape:
     """The shape of a class. Raises TypeError for one that has none."""
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
         return Shape("named tuple", cls._fields)
+    if issubclass(cls, Struct):
+        return Shape("named tuple" if cls.__struct_config__.frozen else "dataclass", cls.__struct_fields__)
     if not is_dataclass(cls):
         raise TypeError(f"{cls.__name__} has no canonical encoding")
     derived = tuple(each for each in fields(cls) if each.metadata.get("derived"))

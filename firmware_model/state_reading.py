@@ -14,6 +14,8 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
+from msgspec import Struct
+
 from firmware_model.state import (
     MAX_DEPTH,
     MAX_INTEGER_BYTES,
@@ -95,7 +97,7 @@ class _PlainNames:
 
 
 class Classes:
-    """The classes that a state is made of, by their names: enums, named tuples and dataclasses."""
+    """The classes that a state is made of, by their names: enums, named tuples, structs and dataclasses."""
 
     def __init__(self, classes: Iterable[type]) -> None:
         """Raises TypeError for a class that no state is made of, ValueError for two of one name."""
@@ -128,6 +130,8 @@ class Classes:
             raise StateError(f"the state has a {name} of other fields than it has here.")
         if issubclass(cls, tuple):
             return tuple.__new__(cls, values)
+        if issubclass(cls, Struct):
+            return cls(**dict(zip(names, values, strict=True)))
         instance = object.__new__(cls)
         for field_name, value in zip(names, values, strict=True):
             object.__setattr__(instance, field_name, value)

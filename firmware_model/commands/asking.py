@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from firmware_model.commands.origin import Origin, TherapyCommand
 from firmware_model.firmware.codes import BolusKind, Role
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stop(TherapyCommand):
+class Stop(TherapyCommand, frozen=True, kw_only=True):
     """Halt all delivery."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start(TherapyCommand):
+class Start(TherapyCommand, frozen=True, kw_only=True):
     """Resume the programmed infusion."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecuteBolus(TherapyCommand):
+class ExecuteBolus(TherapyCommand, frozen=True, kw_only=True):
     """Give the bolus that was prepared under `bolus_id`; volume and duration repeat what was answered then."""
 
     bolus_id: int
@@ -27,20 +24,17 @@ class ExecuteBolus(TherapyCommand):
     duration_s: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CancelBolus(TherapyCommand):
+class CancelBolus(TherapyCommand, frozen=True, kw_only=True):
     """End the running bolus."""
 
     bolus_id: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GivePatientBolus(TherapyCommand):
+class GivePatientBolus(TherapyCommand, frozen=True, kw_only=True):
     """The patient's own bolus, as the program allows it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrepareBolus:
+class PrepareBolus(Struct, frozen=True, kw_only=True):
     """Ask for a bolus: checked, quantised and leased; nothing moves.
 
     Of a priming or bridge bolus volume and duration may be 0: then they are what the pump computes.
@@ -52,75 +46,63 @@ class PrepareBolus:
     duration_s: int
 
 
-@dataclass(frozen=True, slots=True)
-class QueryOp:
+class QueryOp(Struct, frozen=True):
     """What became of one operation."""
 
     role: Role
     op_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class ListOps:
+class ListOps(Struct, frozen=True):
     """The whole ledger."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadStatus:
+class ReadStatus(Struct, frozen=True):
     """What the pump believes of itself now."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadIdentity:
+class ReadIdentity(Struct, frozen=True):
     """Which pump this is."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadLimits:
+class ReadLimits(Struct, frozen=True):
     """Every limit and quantum."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadAllowance:
+class ReadAllowance(Struct, frozen=True):
     """The active program's own limits, and what of them is left."""
 
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
-class ReadTime:
+class ReadTime(Struct, frozen=True):
     """Elapsed time and the labelling clock."""
 
 
-@dataclass(frozen=True, slots=True)
-class ListAlarms:
+class ListAlarms(Struct, frozen=True):
     """All alarm instances from one on."""
 
     from_instance: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReadAlarm:
+class ReadAlarm(Struct, frozen=True):
     """One alarm instance with its freeze frame."""
 
     instance: int
 
 
-@dataclass(frozen=True, slots=True)
-class AcknowledgeAlarm:
+class AcknowledgeAlarm(Struct, frozen=True):
     """Say that an alarm has been seen."""
 
     origin: Origin
     instance: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReadLogRange:
+class ReadLogRange(Struct, frozen=True):
     """Which records the log holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadLog:
+class ReadLog(Struct, frozen=True):
     """Records from one sequence number on."""
 
     epoch: int
@@ -128,8 +110,7 @@ class ReadLog:
     maximum: int
 
 
-@dataclass(frozen=True, slots=True)
-class FindLog:
+class FindLog(Struct, frozen=True):
     """Where the records of an elapsed time, or of a later one, begin."""
 
     epoch: int

@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from firmware_model.commands.origin import Origin, TherapyCommand
 from firmware_model.firmware.codes import AlarmState
 
 
-@dataclass(frozen=True, slots=True)
-class SilenceAlarm:
+class SilenceAlarm(Struct, frozen=True):
     """Let an alarm be silent for a while. Its state does not change, and it sounds again."""
 
     origin: Origin
     instance: int
 
 
-@dataclass(frozen=True, slots=True)
-class ClearAlarm:
+class ClearAlarm(Struct, frozen=True):
     """End an alarm. With its cause still there a new instance is raised at once."""
 
     origin: Origin
     instance: int
 
 
-@dataclass(frozen=True, slots=True)
-class BeginRefill:
+class BeginRefill(Struct, frozen=True):
     """Begin a refill: the pump tells what it computes to be left, for comparison with what is withdrawn."""
 
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommitRefill(TherapyCommand):
+class CommitRefill(TherapyCommand, frozen=True, kw_only=True):
     """The reservoir has been refilled.
 
     measured_nl  what was withdrawn
@@ -47,38 +44,32 @@ class CommitRefill(TherapyCommand):
     drugs: tuple[tuple[str, int], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetTime(TherapyCommand):
+class SetTime(TherapyCommand, frozen=True, kw_only=True):
     """Set the labelling clock: UTC in Unix seconds, and the offset of local time in minutes."""
 
     unix_s: int
     offset_min: int
 
 
-@dataclass(frozen=True, slots=True)
-class TestSelf:
+class TestSelf(Struct, frozen=True):
     """Run the self-test now."""
 
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
-class ReadBattery:
+class ReadBattery(Struct, frozen=True):
     """The cell as the firmware measures it."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadReservoir:
+class ReadReservoir(Struct, frozen=True):
     """The reservoir as the firmware computes it, and when it is to be refilled."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadCounters:
+class ReadCounters(Struct, frozen=True):
     """Lifetime counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class AlarmCleared:
+class AlarmCleared(Struct, frozen=True):
     """The instance after CLEAR; `raised_again` is the number of the new instance, 0 when the cause is gone."""
 
     instance: int
@@ -86,31 +77,27 @@ class AlarmCleared:
     raised_again: int
 
 
-@dataclass(frozen=True, slots=True)
-class AlarmSilenced:
+class AlarmSilenced(Struct, frozen=True):
     """Until when, in elapsed seconds, the instance is silent."""
 
     instance: int
     silent_until_s: int
 
 
-@dataclass(frozen=True, slots=True)
-class RefillBegun:
+class RefillBegun(Struct, frozen=True):
     """The number of this refill, and the computed content of the reservoir."""
 
     refill_id: int
     computed_nl: int
 
 
-@dataclass(frozen=True, slots=True)
-class SelfTestDone:
+class SelfTestDone(Struct, frozen=True):
     """What the self-test found: good, or which parts failed (see `SelfTestPart`)."""
 
     failed: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatteryAnswer:
+class BatteryAnswer(Struct, frozen=True, kw_only=True):
     """Voltages in mV; times in elapsed seconds, None when they have not come or are not known."""
 
     idle_mv: int
@@ -133,8 +120,7 @@ class RefillDates(NamedTuple):
     stability_in_s: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReservoirAnswer:
+class ReservoirAnswer(Struct, frozen=True, kw_only=True):
     """The computed content, the last refill (elapsed seconds; None before the first) and the dates to come."""
 
     volume_nl: int
@@ -145,8 +131,7 @@ class ReservoirAnswer:
     dates: RefillDates
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CountersAnswer:
+class CountersAnswer(Struct, frozen=True, kw_only=True):
     """Lifetime counts: motor steps as commanded, volume, dead volume apart, boots, memory repairs."""
 
     steps: int

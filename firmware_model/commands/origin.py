@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from msgspec import Struct
+
 from firmware_model.commands.refusals import Reason
 from firmware_model.firmware.codes import PumpState, Role
 
@@ -27,8 +29,7 @@ class Origin:
     gate: Mapping[PumpState, Reason | None] = field(default_factory=lambda: DENY_ALL, repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TherapyCommand:
+class TherapyCommand(Struct, frozen=True, kw_only=True):
     """What every command that changes therapy carries.
 
     op_id        the host's number for its intention

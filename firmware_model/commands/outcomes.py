@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -32,7 +31,7 @@ class BegunBolus(NamedTuple):
     duration_s: int
 
 
-class OpOutcome(Struct, frozen=True):
+class OpOutcome(Struct, frozen=True, gc=False):
     """What became of a therapy command. `entered` False: it acted, but its op id stands not in the ledger for it.
 
     An outcome from the ledger does not tell again which bolus was begun, or which rate the new clock chose.
@@ -50,8 +49,7 @@ class OpOutcome(Struct, frozen=True):
     base_rate_nl_per_day: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreparedBolus:
+class PreparedBolus(Struct, frozen=True, kw_only=True):
     """A lease: the bolus as it would be given, and what the limits would admit at most."""
 
     bolus_id: int
@@ -62,7 +60,7 @@ class PreparedBolus:
     available_nl: int
 
 
-class LedgerEntry(NamedTuple):
+class LedgerEntry(Struct, frozen=True, gc=False):
     """One operation in the ledger."""
 
     role: Role
@@ -76,8 +74,7 @@ class LedgerEntry(NamedTuple):
     log_sequence: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpAnswer:
+class OpAnswer(Struct, frozen=True, kw_only=True):
     """The answer to QueryOp; `entry` is None when the ledger holds none under that id."""
 
     role: Role
@@ -88,8 +85,7 @@ class OpAnswer:
     entry: LedgerEntry | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpsAnswer:
+class OpsAnswer(Struct, frozen=True, kw_only=True):
     """The whole ledger: all roles, oldest first, with the one revision that it stands for."""
 
     epoch: int
@@ -99,8 +95,7 @@ class OpsAnswer:
     entries: tuple[LedgerEntry, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusAnswer:
+class StatusAnswer(Struct, frozen=True, kw_only=True):
     """What the pump believes of itself. Volumes in nl, rates in nl per 24 h; `bolus_id` 0 means no bolus."""
 
     run_state: RunState
@@ -122,8 +117,7 @@ class StatusAnswer:
     boot: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdentityAnswer:
+class IdentityAnswer(Struct, frozen=True, kw_only=True):
     """Which pump this is, and how often it has booted."""
 
     profile: Profile
@@ -131,15 +125,13 @@ class IdentityAnswer:
     boots: int
 
 
-@dataclass(frozen=True, slots=True)
-class LimitsAnswer:
+class LimitsAnswer(Struct, frozen=True):
     """Every limit and quantum: they are the profile's."""
 
     profile: Profile
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AllowanceAnswer:
+class AllowanceAnswer(Struct, frozen=True, kw_only=True):
     """The active program's own limits, and what of them is left now; all of the patient's is 0 where it allows none.
 
     window_left_nl     what a bolus may still have of the 24 hours' most
@@ -161,8 +153,7 @@ class AllowanceAnswer:
     activation_window_s: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimeAnswer:
+class TimeAnswer(Struct, frozen=True, kw_only=True):
     """Elapsed time, the clock that labels (Unix seconds, 0 = invalid) and its offset."""
 
     elapsed_us: int
@@ -186,24 +177,21 @@ class Alarm(NamedTuple):
     silent_until_s: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class AlarmsAnswer:
+class AlarmsAnswer(Struct, frozen=True):
     """Alarm instances in the order in which they were raised, and how many there are in all."""
 
     total: int
     alarms: tuple[Alarm, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AlarmAcknowledged:
+class AlarmAcknowledged(Struct, frozen=True):
     """The instance after its acknowledgement."""
 
     instance: int
     state: AlarmState
 
 
-@dataclass(frozen=True, slots=True)
-class LogRange:
+class LogRange(Struct, frozen=True):
     """The log's epoch, its first and last record (0, 0 when empty) and how many records it can hold."""
 
     epoch: int
@@ -212,16 +200,14 @@ class LogRange:
     capacity: int
 
 
-@dataclass(frozen=True, slots=True)
-class LogRecords:
+class LogRecords(Struct, frozen=True):
     """Records in order, and the sequence number to ask for next."""
 
     next_sequence: int
     records: tuple[LogRecord, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LogFound:
+class LogFound(Struct, frozen=True):
     """The first record of that time or later; the sequence number of the next record to come when there is none."""
 
     sequence: int

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from firmware_model.commands.origin import Origin, TherapyCommand
 from firmware_model.firmware.codes import Block, Mode, ProgramWarning
 
 
-@dataclass(frozen=True, slots=True)
-class BeginProgram:
+class BeginProgram(Struct, frozen=True):
     """A new, empty stage for this session; an older one of it is void."""
 
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
-class WriteProgram:
+class WriteProgram(Struct, frozen=True):
     """The next bytes of a block. `offset` is how many have been written before; 0 begins the block anew."""
 
     origin: Origin
@@ -26,16 +24,14 @@ class WriteProgram:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ValidateProgram:
+class ValidateProgram(Struct, frozen=True):
     """Check and quantise what is staged."""
 
     origin: Origin
     stage_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReadStage:
+class ReadStage(Struct, frozen=True):
     """Bytes of the validated stage."""
 
     origin: Origin
@@ -45,24 +41,21 @@ class ReadStage:
     length: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommitProgram(TherapyCommand):
+class CommitProgram(TherapyCommand, frozen=True, kw_only=True):
     """Make the validated stage the active program; `crc32` is that of the image that was validated."""
 
     stage_id: int
     crc32: int
 
 
-@dataclass(frozen=True, slots=True)
-class AbortProgram:
+class AbortProgram(Struct, frozen=True):
     """Give a stage up."""
 
     origin: Origin
     stage_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReadProgram:
+class ReadProgram(Struct, frozen=True):
     """Bytes of the active program."""
 
     origin: Origin
@@ -71,22 +64,19 @@ class ReadProgram:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class StageBegun:
+class StageBegun(Struct, frozen=True):
     """The number of the new stage."""
 
     stage_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class BlockWritten:
+class BlockWritten(Struct, frozen=True):
     """How many bytes of the block have been written now."""
 
     written: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProgramValidated:
+class ProgramValidated(Struct, frozen=True, kw_only=True):
     """What would really run; times to come count from now, and None stands for never or not known.
 
     rate_nl_per_day      the volume of a day, on average over a week, rounded down
@@ -113,16 +103,14 @@ class ProgramValidated:
     stability_in_s: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class StagePart:
+class StagePart(Struct, frozen=True):
     """Bytes of a staged block, and the block's whole size."""
 
     block_size: int
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ProgramPart:
+class ProgramPart(Struct, frozen=True):
     """Bytes of a block of the active program, the block's whole size, and the CRC-32 of the active image."""
 
     crc32: int
@@ -130,6 +118,5 @@ class ProgramPart:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ProgramAborted:
+class ProgramAborted(Struct, frozen=True):
     """The stage is gone."""

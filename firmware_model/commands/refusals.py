@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+
+from msgspec import Struct
 
 
 class Reason(StrEnum):
@@ -45,8 +46,7 @@ class Reason(StrEnum):
     STALLED = "the rotor does not turn"
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """A refusal: nothing has changed. `field` is the command's attribute; `detail` the limit or fact that it names."""
 
     reason: Reason

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from firmware_model.firmware.codes import Role
 
 
-@dataclass(frozen=True, slots=True)
-class NumberSession:
+class NumberSession(Struct, frozen=True):
     """Raise the session counter, in memory first. Refused while a delay runs for this role and port."""
 
     role: Role
     port: int
 
 
-@dataclass(frozen=True, slots=True)
-class CountAttempt:
+class CountAttempt(Struct, frozen=True):
     """Count an authentication as failed, in memory, before it is checked. Refused while a delay runs."""
 
     role: Role
     port: int
 
 
-@dataclass(frozen=True, slots=True)
-class ConfirmAttempt:
+class ConfirmAttempt(Struct, frozen=True):
     """The attempt was good: its count begins anew. `from_host_id`: whose place was taken over, None for nobody's."""
 
     role: Role
@@ -33,43 +30,37 @@ class ConfirmAttempt:
     from_host_id: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class NoteFailure:
+class NoteFailure(Struct, frozen=True):
     """A wrong cryptogram of a role, or (`role` None) a wrong tag: for the log, once a minute at most."""
 
     port: int
     role: Role | None
 
 
-@dataclass(frozen=True, slots=True)
-class NoteKeysReplaced:
+class NoteKeysReplaced(Struct, frozen=True):
     """The tester gave the pump other keys: for the log."""
 
     test_keys: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SessionNumber:
+class SessionNumber(Struct, frozen=True):
     """The raised counter: never given before, whatever happened to power or memory."""
 
     counter: int
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptCounted:
+class AttemptCounted(Struct, frozen=True):
     """`failures` before this attempt; `delay_s` is how long the next one must wait if this one is wrong, 0 for not."""
 
     failures: int
     delay_s: int
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptConfirmed:
+class AttemptConfirmed(Struct, frozen=True):
     """How many attempts had failed before the good one."""
 
     failures: int
 
 
-@dataclass(frozen=True, slots=True)
-class Noted:
+class Noted(Struct, frozen=True):
     """It is noted."""

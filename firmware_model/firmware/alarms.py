@@ -34,11 +34,8 @@ LAST_INSTANCE = 0xFFFF
 _SECONDS_PER_MINUTE = 60
 
 
-def add_alarm(change: Change, kind: AlarmType, least_bolus_steps: int | None = None) -> None:
-    """Let a change raise an alarm, unless it stands already: its instance, its effects on flow, and its first tone.
-
-    `least_bolus_steps`: what a bolus that it ends has given for certain, where that is less than was counted.
-    """
+def add_alarm(change: Change, kind: AlarmType) -> None:
+    """Let a change raise an alarm, unless it stands already: its instance, its effects on flow, and its first tone."""
     firmware = change.firmware
     if _standing(change.record.alarms, kind):
         return
@@ -74,27 +71,27 @@ def add_alarm(change: Change, kind: AlarmType, least_bolus_steps: int | None = N
         firmware.void_prepared()
     if row.critical or row.flow == "stop":
         reason = BOLUS_ENDS.get(kind, BolusEnd.ALARM)
-        change.end_bolus(reason, least_bolus_steps)
+        change.end_bolus(reason)
         change.end_dose(reason)
     sound(firmware, alarm)
 
 
-def raise_alarm(firmware: Firmware, kind: AlarmType, least_bolus_steps: int | None = None) -> None:
+def raise_alarm(firmware: Firmware, kind: AlarmType) -> None:
     """Raise an alarm in a commit of its own."""
     change = Change(firmware)
-    add_alarm(change, kind, least_bolus_steps)
+    add_alarm(change, kind)
     change.commit()
     follow(firmware)
 
 
-def raise_anew(firmware: Firmware, kind: AlarmType, least_bolus_steps: int | None = None) -> None:
+def raise_anew(firmware: Firmware, kind: AlarmType) -> None:
     """Raise an alarm whose cause has come again: the instance that still stands for the last time gives way to it."""
     change = Change(firmware)
     standing = firmware.standing_alarm(kind)
     if standing is not None:
         _log_of(change, LogType.ALARM_CLEARED, standing, NOBODY, NOBODY)
         change.set(alarms=_with(change.record.alarms, standing._replace(state=AlarmState.CLEARED)))
-    add_alarm(change, kind, least_bolus_steps)
+    add_alarm(change, kind)
     change.commit()
     follow(firmware)
 

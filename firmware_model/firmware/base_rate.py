@@ -7,6 +7,7 @@ from firmware_model.firmware.codes import DEAD_VOLUME_KINDS, AlarmState, Mode, R
 from firmware_model.firmware.core import Firmware
 from firmware_model.firmware.schedule import next_change, rate_at, segment_at
 
+_FLEX, _RUNNING, _SCHEDULE = Mode.FLEX, RunState.RUNNING, Rank.SCHEDULE
 _WITH_A_RATE = frozenset({Mode.SIMPLE_CONTINUOUS, Mode.FLEX, Mode.PERIODIC_BOLUS})
 
 
@@ -17,7 +18,7 @@ def programmed_rate(firmware: Firmware) -> int:
     """
     program = firmware.record.program
     mode = program.mode
-    if mode is Mode.FLEX and firmware.record.clock_valid:
+    if mode is _FLEX and firmware.record.clock_valid:
         return rate_at(firmware.active.week, firmware.local_us)
     if mode is Mode.MINIMUM_RATE:
         return firmware.profile.therapy.rate_min_nl_per_day
@@ -27,7 +28,7 @@ def programmed_rate(firmware: Firmware) -> int:
 def wanted_rate(firmware: Firmware) -> int:
     """The base rate that should flow at this instant."""
     record = firmware.record
-    if record.run_state is not RunState.RUNNING:
+    if record.run_state is not _RUNNING:
         return 0
     if record.bolus is not None and record.bolus.kind in DEAD_VOLUME_KINDS:
         return 0
@@ -53,7 +54,7 @@ def follow(firmware: Firmware) -> None:
     """Let the base rate be what it should be, and plan its next change. The fraction of a step under way stays."""
     record = firmware.record
     due_us = NEVER
-    if record.program.mode is Mode.FLEX and record.run_state is RunState.RUNNING and record.clock_valid:
+    if record.program.mode is _FLEX and record.run_state is _RUNNING and record.clock_valid:
         local_us = firmware.local_us
         rate, next_us = segment_at(firmware.active.week, local_us)
         if record.bolus is not None or is_lowered(firmware):
@@ -63,7 +64,7 @@ def follow(firmware: Firmware) -> None:
         firmware.flow.base.gain = rate
     else:
         firmware.flow.base.gain = wanted_rate(firmware)
-    firmware.agenda.due_us[Rank.SCHEDULE] = due_us
+    firmware.agenda.due_us[_SCHEDULE] = due_us
 
 
 def change_due(firmware: Firmware) -> int:
@@ -71,7 +72,7 @@ def change_due(firmware: Firmware) -> int:
     record = firmware.record
     if firmware.flow.base.gain != wanted_rate(firmware):
         return firmware.now_us
-    if record.program.mode is not Mode.FLEX or record.run_state is not RunState.RUNNING or not record.clock_valid:
+    if record.program.mode is not _FLEX or record.run_state is not _RUNNING or not record.clock_valid:
         return NEVER
     local_us = firmware.local_us
     next_us = next_change(firmware.active.week, local_us)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from firmware_model.agenda import NEVER
+from firmware_model.agenda import NEVER, Rank
 from firmware_model.commands import (
     BegunBolus,
     CancelBolus,
@@ -40,6 +40,9 @@ MOST_LEASES = 4
 """Leases held at once, of different sessions; the oldest gives way."""
 PREPARED_KINDS = (BolusKind.SINGLE, BolusKind.PRIMING, BolusKind.BRIDGE)
 """The kinds of bolus that PREPARE takes."""
+
+_PATIENT_BOLUS, _PATIENT, _EXECUTING = OpKind.PATIENT_BOLUS, BolusKind.PATIENT, OpState.EXECUTING
+_STARTED, _COMPLETE, _END = LogType.BOLUS_STARTED, BolusEnd.COMPLETE, Rank.BOLUS_COMPLETE
 
 
 def prepare(firmware: Firmware, command: PrepareBolus) -> PreparedBolus | Refusal:
@@ -122,7 +125,7 @@ def execute(firmware: Firmware, command: ExecuteBolus) -> OpOutcome | Refusal:
 
 def give_patient_bolus(firmware: Firmware, command: GivePatientBolus) -> OpOutcome | Refusal:
     """The patient's own bolus, within what the clinician allowed. What is refused starts no lockout anew."""
-    reply = admit(firmware, command, OpKind.PATIENT_BOLUS)
+    reply = admit(firmware, command, _PATIENT_BOLUS)
     if reply is not None:
         return reply
     record = firmware.record
@@ -132,25 +135,22 @@ def give_patient_bolus(firmware: Firmware, command: GivePatientBolus) -> OpOutco
     now_s = firmware.elapsed_s
     if now_s < record.lockout_until_s:
         return Refusal(Reason.LOCKOUT, detail=record.lockout_until_s - now_s)
-    since_s, activations, oldest_s = now_s - setting.window_s, 0, now_s
-    for dose in record.doses:
-        if dose.by_patient and dose.start_s > since_s:
-            activations += 1
-            oldest_s = min(oldest_s, dose.start_s)
-    if activations >= setting.activations_max:
-        return Refusal(Reason.LOCKOUT, element=activations, detail=oldest_s - since_s)
+    since_s = now_s - setting.window_s
+    activations_s = [dose.start_s for dose in record.doses if dose.by_patient and dose.start_s > since_s]
+    if len(activations_s) >= setting.activations_max:
+        return Refusal(Reason.LOCKOUT, element=len(activations_s), detail=min(now_s, *activations_s) - since_s)
     refusal = patient_refusal(firmware)
     if refusal is not None:
         # The program says how much and how fast, so the command has no field that could be wrong.
         return Refusal(refusal.reason, detail=refusal.detail)
     change = Change(firmware)
     bolus_id = record.next_bolus_id
-    change.set(lockout_until_s=now_s + setting.lockout_s, next_bolus_id=bolus_id + 1)
+    record.lockout_until_s, record.next_bolus_id = now_s + setting.lockout_s, bolus_id + 1
     return begin(
         change,
         command,
-        OpKind.PATIENT_BOLUS,
-        BolusKind.PATIENT,
+        _PATIENT_BOLUS,
+        _PATIENT,
         bolus_id,
         steps=setting.volume_nl // firmware.profile.motor.step_volume_nl,
         duration_s=setting.duration_s,
@@ -167,13 +167,12 @@ def begin(
     steps: int,
     duration_s: int,
 ) -> OpOutcome:
-    """Commit an admitted bolus, and let it flow."""
-    firmware = change.firmware
-    origin = command.origin
+    """Commit an admitted bolus, let it flow, and plan its end."""
+    firmware, record, origin = change.firmware, change.record, command.origin
     volume_nl = steps * firmware.flow.step_volume_nl
-    entry = new_entry(firmware, command, op_kind, OpState.EXECUTING)
+    entry = new_entry(firmware, command, op_kind, _EXECUTING)
     change.log(
-        LogType.BOLUS_STARTED,
+        _STARTED,
         command.op_id,
         role=origin.role,
         host_id=origin.host_id,
@@ -182,17 +181,18 @@ def begin(
         duration_s=duration_s,
         kind=kind,
     )
-    change.record.bolus = BolusRecord(bolus_id, kind, origin.role, origin.host_id, command.op_id, steps, duration_s)
-    change.record.ledger = firmware.record.ledger.enter(entry)
+    record.bolus = BolusRecord(bolus_id, kind, origin.role, origin.host_id, command.op_id, steps, duration_s)
+    record.ledger = record.ledger.enter(entry)
     change.raise_revision()
     if kind not in DEAD_VOLUME_KINDS:
-        now_s = firmware.elapsed_s
-        given = GivenDose(bolus_id, now_s, now_s + duration_s, volume_nl, kind is BolusKind.PATIENT)
-        change.record.doses = remembered(firmware, given)
+        now_s = change.elapsed_s
+        given = GivenDose(bolus_id, now_s, now_s + duration_s, volume_nl, kind is _PATIENT)
+        record.doses = remembered(firmware, given)
     firmware.bolus_steps = 0
     firmware.stall.bolus_steps = 0
     change.commit()
     firmware.flow.bolus = Channel(threshold=duration_s * US_PER_SECOND, gain=steps)
+    firmware.agenda.due_us[_END] = complete_due(firmware)
     return outcome_of(entry, begun=BegunBolus(bolus_id, volume_nl, duration_s))
 
 
@@ -237,8 +237,9 @@ def complete(firmware: Firmware) -> None:
     """The bolus has had its last step."""
     bolus = firmware.running_bolus()
     change = Change(firmware)
-    change.end_bolus(BolusEnd.COMPLETE)
+    change.end_bolus(_COMPLETE)
     change.commit()
+    firmware.agenda.due_us[_END] = NEVER
     if bolus.kind in DEAD_VOLUME_KINDS:
         follow(firmware)
 

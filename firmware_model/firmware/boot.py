@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from firmware_model.commands import Alarm
 from firmware_model.firmware.alarms import add_alarm, clear_gone
 from firmware_model.firmware.base_rate import follow
@@ -120,7 +122,7 @@ def _wait_longer(change: Change, seconds: int) -> None:
         lockout_until_s=record.lockout_until_s + seconds if record.lockout_until_s else 0,
         dose_anchor_us=record.dose_anchor_us + periodic * seconds * US_PER_SECOND,
         doses=tuple(
-            dose._replace(start_s=dose.start_s + seconds, end_s=dose.end_s + seconds) for dose in change.record.doses
+            replace(dose, start_s=dose.start_s + seconds, end_s=dose.end_s + seconds) for dose in change.record.doses
         ),
     )
 

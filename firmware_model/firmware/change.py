@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from firmware_model.commands import LedgerEntry
+from msgspec.structs import replace
+
 from firmware_model.firmware.codes import (
     DEAD_VOLUME_KINDS,
     BolusEnd,
     BolusKind,
     Mode,
     OpState,
-    Role,
     RunState,
     StopReason,
 )
 from firmware_model.firmware.core import Firmware
 from firmware_model.firmware.event_log import LogRecord, LogType
 from firmware_model.firmware.record import NOBODY, GivenDose
+
+_ENDED, _COMPLETE, _DONE = LogType.BOLUS_ENDED, BolusEnd.COMPLETE, OpState.DONE
 
 
 class Change:
@@ -91,9 +93,10 @@ class Change:
         firmware.flow.bolus = None
         step_nl = firmware.flow.step_volume_nl
         most = firmware.bolus_steps if most_steps is None else most_steps
-        least_nl, most_nl = (most if least_steps is None else least_steps) * step_nl, most * step_nl
+        least = _for_certain(reason, most, firmware.stall.bolus_steps) if least_steps is None else least_steps
+        least_nl, most_nl = least * step_nl, most * step_nl
         self.log(
-            LogType.BOLUS_ENDED,
+            _ENDED,
             bolus.op_id,
             role=bolus.role,
             host_id=bolus.host_id,
@@ -102,25 +105,10 @@ class Change:
             delivered_min_nl=least_nl,
             delivered_max_nl=most_nl,
         )
-        complete = reason is BolusEnd.COMPLETE
-        state = OpState.DONE if complete else OpState.PARTIAL if most else OpState.REJECTED
-        ledger = record.ledger
-        executing = ledger.of(Role(bolus.role)).find(bolus.op_id)
-        if executing is None:
-            raise RuntimeError(f"running bolus {bolus.bolus_id} has no ledger entry for op {bolus.op_id}")
-        ended = LedgerEntry(
-            executing.role,
-            executing.op_id,
-            executing.host_id,
-            executing.kind,
-            executing.fingerprint,
-            state,
-            least_nl,
-            most_nl,
-            executing.log_sequence,
-        )
+        complete = reason is _COMPLETE
+        state = _DONE if complete else OpState.PARTIAL if most else OpState.REJECTED
         record.bolus = None
-        record.ledger = ledger.change(ended)
+        record.ledger = record.ledger.conclude(bolus.role, bolus.op_id, state, least_nl, most_nl)
         self.raise_revision()
         if bolus.kind in DEAD_VOLUME_KINDS:
             record.dead_volume_steps += most
@@ -138,13 +126,14 @@ class Change:
         firmware.flow.dose = None
         step_nl = firmware.flow.step_volume_nl
         most = firmware.dose_steps if most_steps is None else most_steps
+        least = _for_certain(reason, most, firmware.stall.dose_steps) if least_steps is None else least_steps
         self.log(
-            LogType.BOLUS_ENDED,
+            _ENDED,
             role=NOBODY,
             host_id=NOBODY,
             reason=reason,
             bolus_id=dose.bolus_id,
-            delivered_min_nl=(most if least_steps is None else least_steps) * step_nl,
+            delivered_min_nl=least * step_nl,
             delivered_max_nl=most * step_nl,
         )
         self.set(dose=None)
@@ -154,8 +143,13 @@ class Change:
             self.end_bolus(BolusEnd.STOPPED)
 
 
+def _for_certain(reason: BolusEnd, counted_steps: int, sampled_steps: int) -> int:
+    """What has been given at least: a rotor that is found to stand still has been seen to turn at an earlier sample."""
+    return min(counted_steps, sampled_steps) if reason is BolusEnd.STALL else counted_steps
+
+
 def cut_short(doses: tuple[GivenDose, ...], bolus_id: int, end_s: int, volume_nl: int) -> tuple[GivenDose, ...]:
     """The doses that windows know of, one of them ended early."""
     return tuple(
-        dose._replace(end_s=end_s, volume_nl=volume_nl) if dose.bolus_id == bolus_id else dose for dose in doses
+        replace(dose, end_s=end_s, volume_nl=volume_nl) if dose.bolus_id == bolus_id else dose for dose in doses
     )

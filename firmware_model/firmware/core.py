@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from firmware_model.agenda import NEVER, Agenda
 from firmware_model.commands import Alarm, LedgerEntry
@@ -14,7 +17,7 @@ from firmware_model.firmware.flow import STANDSTILL, Ahead, Flow
 from firmware_model.firmware.ledger import empty_ledger
 from firmware_model.firmware.program import Program, first_program, peak_day_nl, peak_rate_nl_per_day
 from firmware_model.firmware.record import BolusRecord, ControlRecord
-from firmware_model.firmware.record_layout import packed, snapshot
+from firmware_model.firmware.record_layout import packed
 from firmware_model.firmware.schedule import FlexWeek, compile_week
 from firmware_model.firmware.security_record import Security
 from firmware_model.firmware.write_behind import WriteBehind
@@ -33,21 +36,29 @@ NO_EPOCH = 0
 
 
 class CompiledProgram(NamedTuple):
-    """A program with what follows from it: its week, the most that it gives in any 24 h, and its fastest flow."""
+    """A program with what follows from it.
+
+    peak_day_nl           the most that it gives in any 24 h by itself
+    peak_rate_nl_per_day  its fastest flow
+    room_nl               what boluses may give in any 24 h beside it: less than nothing, if the limits were lowered
+    """
 
     program: Program
     week: FlexWeek
     peak_day_nl: int
     peak_rate_nl_per_day: int
+    room_nl: int
 
 
 def compile_program(program: Program, profile: Profile) -> CompiledProgram:
     """Work out once what is asked of a program often."""
+    day_nl = peak_day_nl(program, profile)
     return CompiledProgram(
         program,
         compile_week(program.schedule),
-        peak_day_nl(program, profile),
+        day_nl,
         peak_rate_nl_per_day(program, profile),
+        min(profile.therapy.window_max_nl, program.window_max_nl) - day_nl,
     )
 
 
@@ -95,6 +106,7 @@ class StallWatch:
     pulses        the pulses that had been given by then
     bad, good     samples without and with motion, one after the other
     bolus_steps   steps of the running bolus at the last sample with motion: it has truly given these
+    dose_steps    the same of the program's own dose
     """
 
     sampled_us: int = 0
@@ -102,6 +114,7 @@ class StallWatch:
     bad: int = 0
     good: int = 0
     bolus_steps: int = 0
+    dose_steps: int = 0
 
 
 @dataclass(slots=True)
@@ -207,14 +220,15 @@ class Firmware:
         return max(0, self.record.reservoir_nl - used_nl)
 
     @property
-    def rtc_us(self) -> int:
-        """The labelling clock: Unix time in microseconds, of UTC."""
-        return self.record.clock_base_us + self.sensors.clock_reading_us(self.now_us)
-
-    @property
     def rtc_unix_s(self) -> int:
         """The labelling clock in whole seconds of Unix time; 0 while it is not valid, or shows a time before 1970."""
-        return max(0, min(self.rtc_us // US_PER_SECOND, HIGHEST_U32)) if self.record.clock_valid else 0
+        record = self.record
+        if not record.clock_valid:
+            return 0
+        unix_s = (record.clock_base_us + self.sensors.clock_reading_us(self.now_us)) // US_PER_SECOND
+        if 0 <= unix_s <= HIGHEST_U32:
+            return unix_s
+        return 0 if unix_s < 0 else HIGHEST_U32
 
     @property
     def local_us(self) -> int:
@@ -266,7 +280,7 @@ class Firmware:
         if memory.unwatched:
             behind = self.behind
             behind.commits += 1
-            behind.last.append(snapshot(record))
+            behind.last.append(copy(record))
             behind.records += records
         else:
             self.write_out()
@@ -274,7 +288,7 @@ class Firmware:
                 self._ring.write(log_record)
             # The commit that takes the records into the log must not land before them.
             memory.barrier()
-            memory.commit(memory.control, packed(snapshot(record), self.profile))
+            memory.commit(memory.control, packed(record, self.profile))
         self.fresh_records += records
 
     def write_out(self) -> None:
@@ -300,7 +314,7 @@ class Firmware:
         if entry.state is not OpState.EXECUTING:
             return entry
         so_far_nl = self.bolus_steps * self.profile.motor.step_volume_nl
-        return entry._replace(min_nl=so_far_nl, max_nl=so_far_nl)
+        return replace(entry, min_nl=so_far_nl, max_nl=so_far_nl)
 
     def void_prepared(self) -> None:
         """Whatever a session has prepared or staged is void."""

@@ -6,10 +6,11 @@ that stands has been seen.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from firmware_model.firmware.codes import AlarmState
 from firmware_model.firmware.core import Firmware
+from firmware_model.firmware.ledger import Ledger
 from firmware_model.firmware.record import ControlRecord
 from firmware_model.firmware.record_layout import unpack_record
 from firmware_model.memory import Memory
@@ -32,9 +33,22 @@ def resting_state(profile: Profile, memory: Memory) -> tuple[object, ...]:
 
 
 def _account(record: ControlRecord) -> ControlRecord:
-    ledger = record.ledger
-    for age, entry in enumerate(ledger.entries()):
-        ledger = ledger.change(entry._replace(log_sequence=age))
     standing = [alarm for alarm in record.alarms if alarm.state is not AlarmState.CLEARED]
     unseen = tuple(alarm._replace(state=AlarmState.RAISED, silent_until_s=0) for alarm in standing)
-    return replace(record, boot=0, epoch=0, log_next=0, told_steps=0, repairs=0, alarms=unseen, ledger=ledger)
+    return replace(
+        record, boot=0, epoch=0, log_next=0, told_steps=0, repairs=0, alarms=unseen, ledger=_aged(record.ledger)
+    )
+
+
+def _aged(ledger: Ledger) -> Ledger:
+    """Numbers of log records say nothing but which entry is the older one."""
+    ages = {(entry.role, entry.op_id): age for age, entry in enumerate(ledger.entries())}
+    return Ledger(
+        tuple(
+            replace(
+                part,
+                entries=tuple(replace(entry, log_sequence=ages[entry.role, entry.op_id]) for entry in part.entries),
+            )
+            for part in ledger.roles
+        )
+    )

@@ -91,3 +91,4 @@ def _begin(change: Change) -> None:
     )
     change.set(dose=dose, next_bolus_id=dose.bolus_id + 1)
     firmware.dose_steps = 0
+    firmware.stall.dose_steps = 0

@@ -93,7 +93,7 @@ _DETAIL_STRUCT = {kind: struct.Struct("<" + "".join(code for _, code in layout))
 _DETAIL_NAMES = {kind: tuple(name for name, _ in layout) for kind, layout in DETAIL.items()}
 
 
-class LogRecord(Struct, frozen=True):
+class LogRecord(Struct, frozen=True, gc=False):
     """One record. `detail` has the fields that `DETAIL` names for its type."""
 
     sequence: int

@@ -1,61 +1,82 @@
 """The ledger of operations: what became of each therapy command, per role, in the same commit as its effect.
 
 Per role: `op_high`, the highest op id ever entered; `evicted_high`, the highest that has been pushed out; and a fixed
-number of places. A new entry takes a free place, else that of the oldest finished entry; an executing one is never
-pushed out.
+number of places in memory, where an entry stays. A new entry takes a free place, else that of the oldest finished
+entry; an executing one is never pushed out.
 """
 
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import TypeVar
 
-from firmware_model.agenda import NEVER
+from msgspec import Struct
+from msgspec.structs import replace
+
 from firmware_model.commands import LedgerEntry, OpWindow, Reason, Refusal
 from firmware_model.firmware.codes import THERAPY_ROLES, OpKind, OpState, Role
 
 _ENTRY = struct.Struct("<II8sBB2xIII")
 ENTRY_BYTES = _ENTRY.size
-_PLACE_OF_ROLE = {role: place for place, role in enumerate(THERAPY_ROLES)}
+_LOG_SEQUENCE = attrgetter("log_sequence")
+_Item = TypeVar("_Item")
+
+_EXECUTING, _WIDTH = OpState.EXECUTING, OpWindow.WIDTH
 
 
-class RoleLedger(NamedTuple):
-    """One role's part of the ledger; `role_ledger` makes one.
-
-    ids   the op id in each place, 0 in a free one
-    ages  who is pushed out first, the least: 0 of a free place, the log sequence of a finished entry
-    """
+class RoleLedger(Struct, frozen=True, gc=False):
+    """One role's part of the ledger: its entries, the oldest first, and in which place of memory each one stands."""
 
     role: Role
-    places: tuple[LedgerEntry | None, ...]
-    op_high: int
-    evicted_high: int
-    ids: tuple[int, ...]
-    ages: tuple[int, ...]
+    capacity: int
+    entries: tuple[LedgerEntry, ...] = ()
+    places: tuple[int, ...] = ()
+    op_high: int = 0
+    evicted_high: int = 0
 
     def find(self, op_id: int) -> LedgerEntry | None:
         """The entry under an op id, if it is still there."""
-        return self.places[self.ids.index(op_id)] if op_id and op_id in self.ids else None
+        at = self._at(op_id)
+        return None if at is None else self.entries[at]
 
     def enter(self, entry: LedgerEntry) -> RoleLedger:
         """The ledger with a new entry."""
-        place = self.ages.index(min(self.ages))
-        op_id, pushed_out_id = entry.op_id, self.ids[place]
-        return RoleLedger(
-            self.role,
-            (*self.places[:place], entry, *self.places[place + 1 :]),
-            op_id if op_id > self.op_high else self.op_high,
-            pushed_out_id if pushed_out_id > self.evicted_high else self.evicted_high,
-            (*self.ids[:place], op_id, *self.ids[place + 1 :]),
-            (*self.ages[:place], _age(entry), *self.ages[place + 1 :]),
-        )
+        entries, places, op_id, evicted_high = self.entries, self.places, entry.op_id, self.evicted_high
+        if len(entries) < self.capacity:
+            # Places are taken in their order, and never become free again.
+            entries, places = (*entries, entry), (*places, len(places))
+        else:
+            # One bolus runs at most: when the oldest entry is executing, the next one is finished.
+            at = 1 if entries[0].state is _EXECUTING else 0
+            pushed_out_id = entries[at].op_id
+            evicted_high = pushed_out_id if pushed_out_id > evicted_high else evicted_high
+            entries = (*entries[:at], *entries[at + 1 :], entry)
+            places = (*places[:at], *places[at + 1 :], places[at])
+        op_high = op_id if op_id > self.op_high else self.op_high
+        return RoleLedger(self.role, self.capacity, entries, places, op_high, evicted_high)
 
-    def change(self, entry: LedgerEntry) -> RoleLedger:
-        """The ledger with another outcome for an entry that is there. Raises ValueError when it is not."""
-        place = self.ids.index(entry.op_id)
-        places = (*self.places[:place], entry, *self.places[place + 1 :])
-        ages = (*self.ages[:place], _age(entry), *self.ages[place + 1 :])
-        return RoleLedger(self.role, places, self.op_high, self.evicted_high, self.ids, ages)
+    def conclude(self, op_id: int, state: OpState, min_nl: int, max_nl: int) -> RoleLedger:
+        """The ledger with what became of an operation that is there. Raises KeyError when it is not."""
+        at = self._at(op_id)
+        if at is None:
+            raise KeyError(op_id)
+        entries = _put(self.entries, at, replace(self.entries[at], state=state, min_nl=min_nl, max_nl=max_nl))
+        return RoleLedger(self.role, self.capacity, entries, self.places, self.op_high, self.evicted_high)
+
+    def by_place(self) -> tuple[LedgerEntry | None, ...]:
+        """What stands in each place of memory."""
+        entry_in = dict(zip(self.places, self.entries, strict=True))
+        return tuple(entry_in.get(place) for place in range(self.capacity))
+
+    def _at(self, op_id: int) -> int | None:
+        """Where the entry under an op id is among the others. The newest is asked for most."""
+        entries = self.entries
+        for at in range(len(entries) - 1, -1, -1):
+            if entries[at].op_id == op_id:
+                return at
+        return None
 
     def absent_state(self, op_id: int) -> OpState:
         """What can be said of an op id that has no entry."""
@@ -64,66 +85,62 @@ class RoleLedger(NamedTuple):
         return OpState.NEVER_TAKEN if op_id > self.evicted_high else OpState.UNKNOWN_EVICTED
 
 
-def role_ledger(
-    role: Role, places: tuple[LedgerEntry | None, ...], op_high: int = 0, evicted_high: int = 0
-) -> RoleLedger:
-    """A role's part of the ledger, with these entries in its places."""
-    ids = tuple(entry.op_id if entry else 0 for entry in places)
-    return RoleLedger(role, places, op_high, evicted_high, ids, tuple(_age(entry) for entry in places))
+def role_ledger(role: Role, by_place: Sequence[LedgerEntry | None], op_high: int, evicted_high: int) -> RoleLedger:
+    """A role's part of the ledger, of what stands in each place of memory."""
+    present = [(entry, place) for place, entry in enumerate(by_place) if entry is not None]
+    present.sort(key=lambda there: there[0].log_sequence)
+    entries, places = tuple(entry for entry, _ in present), tuple(place for _, place in present)
+    return RoleLedger(role, len(by_place), entries, places, op_high, evicted_high)
 
 
-def _age(entry: LedgerEntry | None) -> int:
-    """Where a place stands in the order of being pushed out; an executing entry never is."""
-    if entry is None:
-        return 0
-    return NEVER if entry.state is OpState.EXECUTING else entry.log_sequence
+def _put(items: tuple[_Item, ...], place: int, item: _Item) -> tuple[_Item, ...]:
+    """The items with another one in one place."""
+    changed = list(items)
+    changed[place] = item
+    return tuple(changed)
 
 
-class Ledger(NamedTuple):
+class Ledger(Struct, frozen=True, gc=False):
     """All roles' ledgers, in the order of `THERAPY_ROLES`."""
 
     roles: tuple[RoleLedger, ...]
 
-    def of(self, role: Role) -> RoleLedger:
-        """One role's ledger. Raises KeyError for a role that has none."""
-        return self.roles[_PLACE_OF_ROLE[role]]
+    def of(self, role: int) -> RoleLedger:
+        """One role's ledger. Raises ValueError for a role that has none."""
+        return self.roles[THERAPY_ROLES.index(role)]
 
     def enter(self, entry: LedgerEntry) -> Ledger:
         """The ledger with a new entry for its role."""
-        return self._with(self.roles[_PLACE_OF_ROLE[entry.role]].enter(entry))
+        place = THERAPY_ROLES.index(entry.role)
+        return Ledger(_put(self.roles, place, self.roles[place].enter(entry)))
 
-    def change(self, entry: LedgerEntry) -> Ledger:
-        """The ledger with another outcome for an entry of its role."""
-        return self._with(self.roles[_PLACE_OF_ROLE[entry.role]].change(entry))
+    def conclude(self, role: int, op_id: int, state: OpState, min_nl: int, max_nl: int) -> Ledger:
+        """The ledger with what became of an operation that is there. Raises KeyError when it is not."""
+        place = THERAPY_ROLES.index(role)
+        return Ledger(_put(self.roles, place, self.roles[place].conclude(op_id, state, min_nl, max_nl)))
 
     def entries(self) -> tuple[LedgerEntry, ...]:
         """All entries of all roles, oldest first."""
-        present = [entry for ledger in self.roles for entry in ledger.places if entry is not None]
-        return tuple(sorted(present, key=lambda entry: entry.log_sequence))
+        return tuple(sorted((entry for ledger in self.roles for entry in ledger.entries), key=_LOG_SEQUENCE))
 
     def last_op_id(self, role: Role) -> int:
         """The op id of a role's newest entry, 0 when it has none."""
-        present = [entry for entry in self.of(role).places if entry is not None]
-        return max(present, key=lambda entry: entry.log_sequence).op_id if present else 0
+        entries = self.of(role).entries
+        return entries[-1].op_id if entries else 0
 
     def newest(self) -> LedgerEntry | None:
         """The newest entry of any role."""
-        entries = self.entries()
-        return entries[-1] if entries else None
-
-    def _with(self, changed: RoleLedger) -> Ledger:
-        place = _PLACE_OF_ROLE[changed.role]
-        return Ledger((*self.roles[:place], changed, *self.roles[place + 1 :]))
+        return max((ledger.entries[-1] for ledger in self.roles if ledger.entries), key=_LOG_SEQUENCE, default=None)
 
 
 def empty_ledger(entries_per_role: int) -> Ledger:
     """A ledger without entries."""
-    return Ledger(tuple(role_ledger(role, (None,) * entries_per_role) for role in THERAPY_ROLES))
+    return Ledger(tuple(RoleLedger(role, entries_per_role) for role in THERAPY_ROLES))
 
 
 def check_op_id(ledger: RoleLedger, op_id: int) -> Refusal | None:
     """Why an op id that has no entry may not be entered, or None when it may."""
-    highest_allowed = ledger.op_high + OpWindow.WIDTH
+    highest_allowed = ledger.op_high + _WIDTH
     if op_id > highest_allowed:
         return Refusal(Reason.OP_ID_ABOVE_WINDOW, "op_id", detail=highest_allowed)
     if op_id <= ledger.op_high:

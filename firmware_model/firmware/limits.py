@@ -103,22 +103,21 @@ def window_left_nl(firmware: Firmware) -> int:
     for dose in firmware.record.doses:
         if dose.end_s > since_s:
             given_nl += dose.volume_nl
-    limit_nl = min(firmware.profile.therapy.window_max_nl, firmware.record.program.window_max_nl)
-    return max(0, limit_nl - given_nl - firmware.active.peak_day_nl)
+    return max(0, firmware.active.room_nl - given_nl)
 
 
 def has_room(firmware: Firmware) -> bool:
     """Whether one more dose can be remembered: not every place is taken by one that a window still needs."""
     capacity = firmware.profile.memory.dose_history
-    return len(firmware.record.doses) < capacity or len(_needed(firmware)) < capacity
+    return len(firmware.record.doses) < capacity or len(_needed(firmware, firmware.elapsed_s)) < capacity
 
 
 def remembered(firmware: Firmware, dose: GivenDose) -> tuple[GivenDose, ...]:
-    """The doses that some window still needs, and one more."""
-    return (*_needed(firmware), dose)
+    """The doses that some window still needs, and one that begins now."""
+    return (*_needed(firmware, dose.start_s), dose)
 
 
-def _needed(firmware: Firmware) -> list[GivenDose]:
+def _needed(firmware: Firmware, now_s: int) -> list[GivenDose]:
     window_s = firmware.record.program.patient.window_s
-    since_s = firmware.elapsed_s - (window_s if window_s > SECONDS_PER_DAY else SECONDS_PER_DAY)
+    since_s = now_s - (window_s if window_s > SECONDS_PER_DAY else SECONDS_PER_DAY)
     return [dose for dose in firmware.record.doses if dose.end_s > since_s]

@@ -19,8 +19,9 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from operator import attrgetter
 from types import MappingProxyType
 
 from firmware_model.commands import Reason, Refusal
@@ -37,6 +38,7 @@ _DRUG = struct.Struct(f"<{DRUG_NAME_BYTES}sIH")
 _INFUSION = struct.Struct("<BIIII")
 _CHANGE = struct.Struct("<HI")
 _PATIENT = struct.Struct("<IIIIH")
+_PATIENT_VALUES = attrgetter("volume_nl", "duration_s", "lockout_s", "window_s", "activations_max")
 _LIMITS = struct.Struct("<III")
 _ALARMS = struct.Struct("<IHH")
 _CATHETER = struct.Struct("<I")
@@ -138,7 +140,7 @@ class Program:
                 b"".join(drugs).ljust(BLOCK_BYTES[Block.DRUGS], b"\0"),
                 _INFUSION.pack(self.mode, self.rate_nl_per_day, *dose),
                 *(_pack_day(day) for day in self.schedule),
-                _PATIENT.pack(*astuple(self.patient)),
+                _PATIENT.pack(*_PATIENT_VALUES(self.patient)),
                 _LIMITS.pack(self.rate_max_nl_per_day, self.bolus_volume_max_nl, self.window_max_nl),
                 _ALARMS.pack(self.low_reservoir_nl, self.critical_repeat_min, self.non_critical_repeat_min),
                 _CATHETER.pack(self.catheter_nl),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from msgspec import Struct
 
 from firmware_model.commands import Alarm
 from firmware_model.firmware.codes import BolusKind, Role, RunState, StopReason
@@ -14,7 +13,7 @@ NOBODY = 0
 """The role, and the host, of what the pump does by itself."""
 
 
-class BolusRecord(NamedTuple):
+class BolusRecord(Struct, frozen=True, gc=False):
     """A running bolus, as memory knows it: who asked for it, and what was asked. `role` 0: the program's own dose."""
 
     bolus_id: int
@@ -26,7 +25,7 @@ class BolusRecord(NamedTuple):
     duration_s: int
 
 
-class GivenDose(NamedTuple):
+class GivenDose(Struct, frozen=True, gc=False):
     """A bolus that counts towards windows. It ends when it was to end, or earlier with what it gave at most.
 
     Times in elapsed seconds.
@@ -39,8 +38,7 @@ class GivenDose(NamedTuple):
     by_patient: bool
 
 
-@dataclass(slots=True, kw_only=True)
-class ControlRecord:
+class ControlRecord(Struct, kw_only=True, gc=False):
     """The pump's non-volatile truth. Times `_s` are elapsed seconds; 0 where nothing has happened yet.
 
     log_next             sequence number of the next log record

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from msgspec import Struct
+from msgspec.structs import astuple
 
-from firmware_model.commands import Alarm, LedgerEntry
+from firmware_model.commands import Alarm
 from firmware_model.firmware.codes import (
     THERAPY_ROLES,
     AlarmState,
@@ -24,7 +24,7 @@ from firmware_model.firmware.codes import (
     StopReason,
 )
 from firmware_model.firmware.ledger import ENTRY_BYTES, Ledger, pack_entry, role_ledger, unpack_entry
-from firmware_model.firmware.program import DRUG_PLACES, IMAGE_BYTES, Program, unpack_program
+from firmware_model.firmware.program import DRUG_PLACES, IMAGE_BYTES, unpack_program
 from firmware_model.firmware.record import BolusRecord, ControlRecord, GivenDose
 from firmware_model.memory import WORD_BYTES
 from firmware_model.profile import Profile
@@ -87,42 +87,21 @@ _ALARM_BYTES = _size(_ALARM.size)
 _ENTRY_BYTES = _size(ENTRY_BYTES)
 
 
-class Snapshot(Struct, frozen=True):
-    """All that a record holds at an instant, not packed yet; a record itself goes on changing."""
-
-    head: tuple[Any, ...]
-    program: Program
-    mixture: tuple[tuple[str, int], ...]
-    bolus: BolusRecord | None
-    dose: BolusRecord | None
-    doses: tuple[GivenDose, ...]
-    alarms: tuple[Alarm, ...]
-    ledger: Ledger
-
-
-_SNAPSHOT_PARTS = attrgetter(*Snapshot.__struct_fields__[1:])
-
-
-def snapshot(record: ControlRecord) -> Snapshot:
-    """What a record holds now."""
-    return Snapshot(_HEAD_VALUES(record), *_SNAPSHOT_PARTS(record))
-
-
-def packed(held: Snapshot, profile: Profile) -> bytes:
+def packed(record: ControlRecord, profile: Profile) -> bytes:
     """The bytes of a record in memory."""
     memory = profile.memory
     parts = [
-        _whole_words(_HEAD.pack(*held.head)),
-        _whole_words(held.program.image()),
-        _whole_words(_pack_mixture(held.mixture)),
-        _whole_words(_pack_bolus(held.bolus)),
-        _whole_words(_pack_bolus(held.dose)),
-        _places(held.doses, _pack_dose, _DOSE_BYTES, memory.dose_history),
-        _places(held.alarms, _pack_alarm, _ALARM_BYTES, memory.alarm_capacity),
+        _whole_words(_HEAD.pack(*_HEAD_VALUES(record))),
+        _whole_words(record.program.image()),
+        _whole_words(_pack_mixture(record.mixture)),
+        _whole_words(_pack_bolus(record.bolus)),
+        _whole_words(_pack_bolus(record.dose)),
+        _places(record.doses, _pack_dose, _DOSE_BYTES, memory.dose_history),
+        _places(record.alarms, _pack_alarm, _ALARM_BYTES, memory.alarm_capacity),
     ]
-    for ledger in held.ledger.roles:
+    for ledger in record.ledger.roles:
         parts.append(_LEDGER_HEAD.pack(ledger.op_high, ledger.evicted_high))
-        parts.append(_places(ledger.places, pack_entry, _ENTRY_BYTES, memory.ledger_entries_per_role))
+        parts.append(_places(ledger.by_place(), pack_entry, _ENTRY_BYTES, memory.ledger_entries_per_role))
     return b"".join(parts)
 
 
@@ -166,8 +145,7 @@ def unpack_record(stored: bytes, profile: Profile) -> ControlRecord:
     for role in THERAPY_ROLES:
         op_high, evicted_high = _LEDGER_HEAD.unpack(reader.take(_LEDGER_HEAD.size))
         parts = reader.places(memory.ledger_entries_per_role, _ENTRY_BYTES)
-        entries: tuple[LedgerEntry | None, ...] = tuple(unpack_entry(part, role) for part in parts)
-        roles.append(role_ledger(role, entries, op_high, evicted_high))
+        roles.append(role_ledger(role, [unpack_entry(part, role) for part in parts], op_high, evicted_high))
     return ControlRecord(
         **words,
         program=program,
@@ -206,7 +184,7 @@ def _unpack_mixture(stored: bytes) -> tuple[tuple[str, int], ...]:
 def _pack_bolus(bolus: BolusRecord | None) -> bytes:
     if bolus is None:
         return bytes(_BOLUS.size)
-    return _BOLUS.pack(*bolus)
+    return _BOLUS.pack(*astuple(bolus))
 
 
 def _unpack_bolus(stored: bytes) -> BolusRecord | None:
@@ -217,7 +195,7 @@ def _unpack_bolus(stored: bytes) -> BolusRecord | None:
 
 
 def _pack_dose(dose: GivenDose) -> bytes:
-    return _DOSE.pack(*dose)
+    return _DOSE.pack(*astuple(dose))
 
 
 def _unpack_dose(stored: bytes) -> GivenDose | None:

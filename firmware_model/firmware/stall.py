@@ -13,6 +13,7 @@ from firmware_model.firmware.change import Change
 from firmware_model.firmware.codes import AlarmType
 from firmware_model.firmware.core import Firmware
 from firmware_model.firmware.event_log import LogType
+from firmware_model.firmware.flow import Channel
 from firmware_model.quantities import US_PER_SECOND
 
 
@@ -35,7 +36,9 @@ def catch_up(firmware: Firmware) -> None:
         watch.sampled_us = last_us
         watch.bad = 0
         watch.good = firmware.profile.stall.good_samples
-        watch.bolus_steps = _bolus_steps_at(firmware, last_us)
+        ago_us = firmware.elapsed_us - last_us
+        watch.bolus_steps = _steps_before(ago_us, firmware.flow.bolus, firmware.bolus_steps)
+        watch.dose_steps = _steps_before(ago_us, firmware.flow.dose, firmware.dose_steps)
 
 
 def sample(firmware: Firmware) -> None:
@@ -47,14 +50,14 @@ def sample(firmware: Firmware) -> None:
     watch.pulses = firmware.pulses
     if firmware.sensors.rotor_followed():
         watch.bad, watch.good = 0, watch.good + 1
-        watch.bolus_steps = firmware.bolus_steps
+        watch.bolus_steps, watch.dose_steps = firmware.bolus_steps, firmware.dose_steps
         if not firmware.counting and watch.good >= limits.good_samples:
             _end(firmware)
         return
     watch.bad, watch.good = watch.bad + 1, 0
     if firmware.counting and watch.bad >= limits.bad_samples:
         firmware.counting = False
-        raise_anew(firmware, AlarmType.MOTOR_STALL, min(watch.bolus_steps, firmware.bolus_steps))
+        raise_anew(firmware, AlarmType.MOTOR_STALL)
 
 
 def _end(firmware: Firmware) -> None:
@@ -66,11 +69,9 @@ def _end(firmware: Firmware) -> None:
     follow(firmware)
 
 
-def _bolus_steps_at(firmware: Firmware, elapsed_us: int) -> int:
-    """How many steps of the running bolus had been commanded at an instant that has passed."""
-    channel = firmware.flow.bolus
+def _steps_before(ago_us: int, channel: Channel | None, steps: int) -> int:
+    """How many of the `steps` that a channel has made by now it had made so long ago."""
     if channel is None:
         return 0
-    ago_us = firmware.elapsed_us - elapsed_us
-    made = firmware.bolus_steps * channel.threshold + channel.phase - channel.gain * ago_us
+    made = steps * channel.threshold + channel.phase - channel.gain * ago_us
     return max(0, made // channel.threshold)

@@ -35,6 +35,8 @@ from firmware_model.firmware.program import Program
 _STAYING_REASONS = frozenset({StopReason.EMPTY_RESERVOIR, StopReason.END_OF_SERVICE, StopReason.SUPERVISOR})
 """Of these a command to stop says nothing new; any other stop is from then on one that only START ends."""
 
+_FAILED = RunState.FAILED
+
 
 def admit(
     firmware: Firmware, command: TherapyCommand, kind: OpKind, *, any_revision: bool = False
@@ -46,7 +48,7 @@ def admit(
     record = firmware.record
     if command.origin.role not in THERAPY_ROLES:
         return Refusal(Reason.ROLE)
-    if record.run_state is RunState.FAILED:
+    if record.run_state is _FAILED:
         # The ledger is lost. Any refusal by op id or revision would say that the command was never taken.
         return Refusal(Reason.MEMORY_FAILURE)
     ledger = record.ledger.of(command.origin.role)
@@ -128,7 +130,7 @@ def stop(firmware: Firmware, command: Stop) -> OpOutcome | Refusal:
     firmware.flow.dose = firmware.flow.bolus = None
     firmware.void_prepared()
     record = firmware.record
-    if record.run_state is RunState.FAILED:
+    if record.run_state is _FAILED:
         return Refusal(Reason.MEMORY_FAILURE)
     part = record.ledger.of(command.origin.role)
     known = part.find(command.op_id)

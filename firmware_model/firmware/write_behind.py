@@ -11,16 +11,16 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from firmware_model.firmware.event_log import LogRecord
-from firmware_model.firmware.record_layout import Snapshot
+from firmware_model.firmware.record import ControlRecord
 
 
 @dataclass(slots=True)
 class WriteBehind:
-    """What is to be written out: how many commits there were, the last two of them, and the log records."""
+    """What is to be written out: how many commits there were, the record at the last two of them, and log records."""
 
     ring_records: int
     commits: int = 0
-    last: deque[Snapshot] = field(default_factory=lambda: deque(maxlen=2))
+    last: deque[ControlRecord] = field(default_factory=lambda: deque(maxlen=2))
     records: deque[LogRecord] = field(init=False)
 
     def __post_init__(self) -> None:

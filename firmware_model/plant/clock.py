@@ -26,8 +26,9 @@ class Clock:
 
     def reading_us(self, now_us: int) -> int:
         """What the counter shows, in whole microseconds."""
-        pace = 0 if self.lost else PS_PER_US + self.drift_ppm
-        return (self.anchor_reading_ps + (now_us - self.anchor_us) * pace) // PS_PER_US
+        if self.drift_ppm or self.lost:
+            return self._reading_ps(now_us) // PS_PER_US
+        return self.anchor_reading_ps // PS_PER_US + now_us - self.anchor_us
 
     def when_us(self, reading_us: int, now_us: int) -> int | None:
         """The first instant, not before `now_us`, at which the counter shows a reading or more; None for never."""

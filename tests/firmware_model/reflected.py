@@ -163,7 +163,7 @@ def _has_attributes(value: object) -> bool:
 
 def _cannot_change(value: object) -> bool:
     """Whether it is the same wherever it stands; what it holds may still change."""
-    described = getattr(type(value), "__dataclass_params__", None)
+    described = getattr(type(value), "__struct_config__", None) or getattr(type(value), "__dataclass_params__", None)
     return isinstance(value, _UNCHANGING) or (described is not None and described.frozen)
 
 

@@ -8,6 +8,7 @@ from enum import Enum, IntEnum, IntFlag
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from firmware_model.state import DERIVED, WIRING
 from firmware_model.state_reading import Classes
@@ -56,6 +57,16 @@ class Fixed:
     right: Any
 
 
+class Firm(Struct, frozen=True):
+    left: Any
+    right: Any
+
+
+class Loose(Struct, kw_only=True):
+    left: Any
+    right: Any
+
+
 @dataclass(slots=True)
 class Wired:
     """With a neighbour and a cache between its fields."""
@@ -72,7 +83,7 @@ class Nothing:
     """Without a field."""
 
 
-ALL = (Colour, Shade, Word, Signs, Point, Spot, Pair, Fixed, Wired, Nothing)
+ALL = (Colour, Shade, Word, Signs, Point, Spot, Pair, Fixed, Firm, Loose, Wired, Nothing)
 CLASSES = Classes(ALL)
 
 leaves = st.one_of(
@@ -98,7 +109,7 @@ def _wired(count: Any, rest: Any) -> Wired:
 
 def _holding(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     items = st.lists(inner, max_size=4)
-    records = [st.builds(cls, inner, inner) for cls in (Point, Spot, Pair, Fixed)]
+    records = [st.builds(cls, left=inner, right=inner) for cls in (Point, Spot, Pair, Fixed, Firm, Loose)]
     return st.one_of(
         items,
         items.map(tuple),

@@ -1,7 +1,8 @@
 """The digest of what is delivered, and what changes it: nothing but therapy, however loud it is at the pump's door."""
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from firmware_model.commands import ConfirmAttempt, NoteKeysReplaced
 from firmware_model.firmware.codes import Role

@@ -9,7 +9,7 @@ from firmware_model.commands import Reason, Refusal
 from firmware_model.firmware.base_rate import wanted_rate
 from firmware_model.firmware.codes import AlarmState, AlarmType, RunState, StopReason
 from firmware_model.firmware.event_log import LogType
-from firmware_model.firmware.record_layout import packed, snapshot, unpack_record
+from firmware_model.firmware.record_layout import packed, unpack_record
 from firmware_model.firmware.security_record import pack_security
 from firmware_model.memory import MOST_REPEATS
 from firmware_model.write_faults import ArmedWriteFault, WriteFaultKind
@@ -112,7 +112,7 @@ def check_running(door: Doorway) -> None:
     record, flow = firmware.record, firmware.flow
     security = firmware.security.record
     assert security is not None
-    assert records_of(door) == Records(packed(snapshot(record), door.pump.profile), pack_security(security))
+    assert records_of(door) == Records(packed(record, door.pump.profile), pack_security(security))
     assert (flow.bolus is None, flow.dose is None) == (record.bolus is None, record.dose is None)
     assert flow.base.gain == wanted_rate(firmware)
 

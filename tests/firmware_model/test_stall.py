@@ -97,6 +97,21 @@ NO_BASE = {"rate_nl_per_day": 0, "dose_volume_nl": 1_000, "dose_duration_s": 86_
 
 
 @settings(max_examples=40, deadline=None)
+@given(st.integers(0, 3 * HOUR_S * SECOND), st.integers(400, 2_000))
+def test_of_the_programs_own_dose_the_same_is_said(stalled_us: int, steps: int) -> None:
+    bedside = Bedside(PROFILE)
+    dose = {"dose_volume_nl": steps * STEP_NL, "dose_duration_s": 4 * HOUR_S}
+    granted(bedside.program(new_program(PROFILE, mode=Mode.SINGLE_BOLUS, **dose)))
+    bedside.pump.advance(stalled_us)
+    given_nl = truly(bedside) * STEP_NL
+    bedside.fault("stall")
+    bedside.wait(HOUR_S)
+    (ended,) = logged(bedside, LogType.BOLUS_ENDED)
+    assert ended.detail["reason"] == BolusEnd.STALL
+    assert ended.detail["delivered_min_nl"] <= given_nl <= ended.detail["delivered_max_nl"]
+
+
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 8 * HOUR_S), st.integers(1, 8 * HOUR_S)), min_size=1, max_size=4))
 def test_what_was_commanded_is_counted_once_as_delivered_or_as_stalled(stalls: list[tuple[int, int]]) -> None:
     """However often the rotor stands and turns again; and no pulse is made up for."""

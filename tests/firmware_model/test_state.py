@@ -24,7 +24,9 @@ from tests.firmware_model.state_values import (
     ALL,
     CLASSES,
     Colour,
+    Firm,
     Fixed,
+    Loose,
     Nothing,
     Pair,
     Point,
@@ -93,6 +95,13 @@ def test_the_encoding_is_what_is_written_down() -> None:
     )
     assert canonical(value) == by_hand
     assert digest(value) == hashlib.sha256(struct.pack(">I", MODEL_VERSION) + by_hand).hexdigest()
+
+
+def test_a_struct_is_told_as_what_it_is_like() -> None:
+    """One that cannot change as a named tuple, one that can as a dataclass: what knows neither class reads it so."""
+    fields = b"\0\0\0\x02\x04leftN\x05rightT"
+    assert canonical(Firm(None, True)) == b"R\x04Firm" + fields
+    assert canonical(Loose(left=None, right=True)) == b"D\x05Loose" + fields
 
 
 class Length(int):

@@ -73,7 +73,7 @@ class Alarms(Delivery):
         kind = self.holding()
         return StopReason.NONE if kind is None else _STOP_REASONS[kind]
 
-    def raise_alarm(self, kind: AlarmType, least_bolus_steps: int | None = None) -> None:
+    def raise_alarm(self, kind: AlarmType) -> None:
         row = self.profile.alarm[kind]
         self.raised_ever += 1
         alarm = TwinAlarm(
@@ -96,18 +96,18 @@ class Alarms(Delivery):
             self.void_leases()
         if row.critical or row.flow == "stop":
             reason = _BOLUS_ENDS.get(kind, BolusEnd.ALARM)
-            self.end_bolus(reason, least_bolus_steps)
+            self.end_bolus(reason)
             self.end_dose(reason)
         self.sound(alarm)
         self.follow()
 
-    def raise_anew(self, kind: AlarmType, least_bolus_steps: int) -> None:
+    def raise_anew(self, kind: AlarmType) -> None:
         """Its cause has come again: what stands for the last time gives way."""
         for alarm in self.alarms:
             if alarm.stands and alarm.type is kind:
                 alarm.state = AlarmState.CLEARED
                 self._tell_of("ALARM_CLEARED", alarm, NOBODY)
-        self.raise_alarm(kind, least_bolus_steps)
+        self.raise_alarm(kind)
 
     def void_leases(self) -> None:
         """Nothing that was prepared holds any more: see `boluses.py`."""

@@ -25,7 +25,7 @@ class Delivery(Story):
         self.primed, self.bridge_nl_per_day = False, 0
         # What the samples of the rotor have shown: see `naive_pump.py`.
         self.counting, self.stalled_pulses = True, 0
-        self.sampled_pulses = self.bad_samples = self.good_samples = self.sampled_bolus_steps = 0
+        self.sampled_pulses = self.bad_samples = self.good_samples = 0
         self.follow()
 
     def programmed_rate(self) -> int:
@@ -105,7 +105,6 @@ class Delivery(Story):
 
     def begin_bolus(self, bolus: Dosing) -> None:
         self.bolus = bolus
-        self.sampled_bolus_steps = 0
         self._tell_begun(bolus)
 
     def new_bolus_id(self) -> int:
@@ -123,12 +122,12 @@ class Delivery(Story):
             kind=dosing.kind,
         )
 
-    def end_bolus(self, reason: BolusEnd, least_steps: int | None = None) -> None:
+    def end_bolus(self, reason: BolusEnd) -> None:
         """The bolus that somebody asked for has ended, if there is one."""
         bolus = self.bolus
         if bolus is None:
             return
-        self._tell_ended(bolus, reason, bolus.done if least_steps is None else least_steps)
+        self._tell_ended(bolus, reason)
         self.bolus = None
         if reason is BolusEnd.COMPLETE and bolus.kind is BolusKind.PRIMING:
             self.primed = True
@@ -141,7 +140,7 @@ class Delivery(Story):
         """The program's own dose has ended, if there is one; a program of one dose stops the pump with it."""
         if self.dose is None:
             return
-        self._tell_ended(self.dose, reason, self.dose.done)
+        self._tell_ended(self.dose, reason)
         self.dose = None
         if self.program.mode is Mode.SINGLE_BOLUS and self.dose_spent and self.running:
             self.halt(StopReason.PROGRAMMED)
@@ -151,7 +150,8 @@ class Delivery(Story):
         """What windows know of a bolus that has not been given wholly: see `boluses.py`."""
         raise NotImplementedError
 
-    def _tell_ended(self, dosing: Dosing, reason: BolusEnd, least_steps: int) -> None:
+    def _tell_ended(self, dosing: Dosing, reason: BolusEnd) -> None:
+        least_steps = dosing.seen if reason is BolusEnd.STALL else dosing.done
         self.tell(
             "BOLUS_ENDED",
             dosing.op_id,

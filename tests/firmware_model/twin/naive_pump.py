@@ -107,7 +107,9 @@ class NaiveTwin(Programs):
         self.sampled_pulses = fluid.pulses
         if fluid.followed if self.lie is None else self.lie:
             self.bad_samples, self.good_samples = 0, self.good_samples + 1
-            self.sampled_bolus_steps = self.bolus.done if self.bolus else 0
+            for dosing in (self.bolus, self.dose):
+                if dosing is not None:
+                    dosing.seen = dosing.done
             if not self.counting and self.good_samples >= limits.good_samples:
                 self._end_stall()
         else:
@@ -118,7 +120,7 @@ class NaiveTwin(Programs):
 
     def _begin_stall(self) -> None:
         self.counting = False
-        self.raise_anew(AlarmType.MOTOR_STALL, self.sampled_bolus_steps)
+        self.raise_anew(AlarmType.MOTOR_STALL)
 
     def _end_stall(self) -> None:
         self.counting = True

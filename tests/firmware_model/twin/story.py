@@ -32,7 +32,7 @@ class Happening(NamedTuple):
 
 @dataclass
 class Dosing:
-    """A bolus under way: so many steps over so long, evenly."""
+    """A bolus under way: so many steps over so long, evenly; `seen` of them when the rotor was last seen to turn."""
 
     bolus_id: int
     kind: BolusKind
@@ -42,6 +42,7 @@ class Dosing:
     duration_us: int
     started_at: int
     done: int = 0
+    seen: int = 0
 
     def next_step_at(self) -> int:
         """When the next step falls: step k of N over D microseconds at the first whole one from k x D / N on."""
