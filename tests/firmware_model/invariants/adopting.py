@@ -12,8 +12,7 @@ from tests.firmware_model.invariants.flow_book import Running
 def adopt(books: Books, pump: Pump) -> None:
     """What it did before is not judged any more; programs, security and the tester's faults stay known."""
     firmware, record, flow = pump.firmware, pump.firmware.record, books.flow
-    clock = pump.plant.clock
-    books.clock.adopt(clock.anchor_us, clock.anchor_reading_ps, clock.drift_ppm, lost=clock.lost)
+    adopt_counter(books, pump)
     books.clock.valid, books.clock.offset_min = record.clock_valid, record.offset_min
     books.clock.base_us = record.clock_base_us
     flow.take_program(record.program)
@@ -36,6 +35,12 @@ def adopt(books: Books, pump: Pump) -> None:
     books.given.clear()
     books.taps.clear()
     books.effects.clear()
+
+
+def adopt_counter(books: Books, pump: Pump) -> None:
+    """The clock's counter as it truly is."""
+    clock = pump.plant.clock
+    books.clock.adopt(clock.anchor_us, clock.anchor_reading_ps, clock.drift_ppm, lost=clock.lost)
 
 
 def _adopt_flow(books: Books, firmware: Firmware, pulses: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from firmware_model.commands import AlarmsAnswer, ListAlarms, ReadLog, Reason, Refusal
+from firmware_model.commands import AlarmCleared, AlarmsAnswer, ListAlarms, ReadLog, Reason, Refusal
 from firmware_model.firmware.codes import AlarmState, AlarmType, RunState
 from firmware_model.firmware.event_log import LogType
 from tests.firmware_model.invariants.ward import Ward
@@ -15,7 +15,7 @@ def told_in_time_and_truly(ward: Ward) -> None:
     assert not step.untold, f"no alarm says {step.untold}"
     for raising in step.raisings:
         assert raising.caused or raising.type is AlarmType.REPLACEMENT, f"a false alarm: {raising.type.name}"
-        assert not raising.late, f"{raising.type.name} comes late"
+        assert not raising.ill_timed, f"{raising.type.name} does not come at its time"
     if books.judged:
         assert AlarmType.CLOCK_LOST in books.alarms.types or not books.clock.lost
 
@@ -31,6 +31,10 @@ def latched_until_cleared(ward: Ward) -> None:
         else:
             # One that stands for the last time gives way when its cause comes again.
             assert not (ward.profile.alarm[kind].latching or caused) or anew, f"{kind.name} has cleared itself"
+    caused_of = {clearing.told.record.detail["instance"]: clearing.caused for clearing in step.clearings}
+    for asked in step.asked:
+        if isinstance(asked.reply, AlarmCleared):
+            assert bool(asked.reply.raised_again) == caused_of[asked.reply.instance], "not what the answer says"
     if not books.judged:
         return
     alarms = ward.pump.firmware.record.alarms

@@ -18,11 +18,12 @@ from firmware_model.profile import Profile
 from firmware_model.pump_events import FaultChanged, PowerCut, PowerRestored, PumpEvent, Recorded, ToneSounded
 from firmware_model.quantities import HIGHEST_U32, SECONDS_PER_DAY, US_PER_DAY, US_PER_SECOND
 from tests.firmware_model.invariants.alarm_book import AlarmBook
-from tests.firmware_model.invariants.causes import CAUSES, DUES, LEVELS, stall_noticed_within_us
+from tests.firmware_model.invariants.causes import CAUSES, DUES, LEVELS
 from tests.firmware_model.invariants.clock_book import ClockBook
 from tests.firmware_model.invariants.entries import ENTRIES
-from tests.firmware_model.invariants.fault_book import STANDSTILLS, FaultBook
+from tests.firmware_model.invariants.fault_book import FaultBook
 from tests.firmware_model.invariants.flow_book import FlowBook
+from tests.firmware_model.invariants.rotor_book import RotorBook
 from tests.firmware_model.invariants.told import Step, Told
 
 Drugs = tuple[tuple[str, int], ...]
@@ -58,8 +59,6 @@ class Books:
     slack           steps that the firmware may have counted more, at boots that were cut short
     dose_due_us     when, in elapsed time, the program's next dose begins
     doses_doubtful  power went when a dose was due: whether it had its turn, only the pump knows
-    blocked         the path takes nothing more, as was seen at the last look
-    drowsy_since_us since when samples of the rotor must show a standstill, at pulses that come often enough; else NEVER
     """
 
     alarms: AlarmBook
@@ -90,9 +89,8 @@ class Books:
         self.said_nl = self.said_steps = self.told_steps = self.dead_steps = 0
         self.mixture: Drugs = ()
         self.hung_since_us: int | None = None
-        self.dose_due_us = self.drowsy_since_us = NEVER
-        self._drowsy_rate = self._drowsy_max_us = 0
-        self.blocked = False
+        self.dose_due_us = NEVER
+        self.rotor = RotorBook(profile)
         self._cut_counts = self._counts()
 
     @property
@@ -123,7 +121,11 @@ class Books:
         """Enter one event."""
         self.advance(event.at_us)
         self._enter(event)
-        self.watch_rotor()
+        self.look_at_rotor()
+
+    def look_at_rotor(self) -> None:
+        """What its samples must show, and what they may, from now on."""
+        self.rotor.look(self.flow, self.faults, judged=self.judged)
 
     def _enter(self, event: PumpEvent) -> None:
         match event:
@@ -144,25 +146,13 @@ class Books:
         """Let everything go on to an instant: flow, and what was due before it."""
         if to_us == self.flow.now_us:
             return
-        if to_us - self.drowsy_since_us > self._drowsy_max_us:
-            self.step.late_stalls.append(self.drowsy_since_us)
-            self.drowsy_since_us = NEVER
+        if self.rotor.is_late(to_us):
+            self.step.late_stalls.append(self.rotor.stands_since_us)
         if self.judged:
             self.pass_doses(to_us)
             self.look_for_untold(self.flow.now_us)
             self.look_for_untold(to_us - 1)
         self.flow.advance(to_us)
-
-    def watch_rotor(self) -> None:
-        """Whether its samples must show a standstill, from now on or still."""
-        flow, faults = self.flow, self.faults
-        stands = self.blocked or faults.any_of(STANDSTILLS)
-        shows_stand = not faults.newest("emf-lie", "shows", not stands)
-        rate = flow.steadiest_rate() if shows_stand and self.judged and flow.counting and not flow.hung else 0
-        if rate != self._drowsy_rate:
-            self._drowsy_rate = rate
-            self.drowsy_since_us = self.now_us if rate else NEVER
-            self._drowsy_max_us = stall_noticed_within_us(self.profile, rate) if rate else 0
 
     def look_for_untold(self, until_us: int) -> None:
         """Causes that were there by an instant, and whose alarms do not stand; silences that were over, and no tone."""
@@ -182,9 +172,9 @@ class Books:
     def clear_faults(self) -> None:
         """The tester has ended all faults."""
         self.faults.clear(self.now_us)
-        self.blocked = False
+        self.rotor.blocked = False
         self._feel_faults()
-        self.watch_rotor()
+        self.look_at_rotor()
 
     def tap(self) -> None:
         """Remember how much has flowed by now, while the clock goes as it should."""
@@ -294,7 +284,7 @@ class Books:
 
     def _take_fault(self, event: FaultChanged) -> None:
         fault, values = event.fault, dict(event.fault.values)
-        self.blocked = False
+        self.rotor.blocked = False
         if event.began:
             self.faults.begins(event.number, fault, event.at_us)
         else:

@@ -12,7 +12,7 @@ from firmware_model.firmware.codes import AlarmType, ResetReason, StopReason
 from firmware_model.firmware.event_log import LogType
 from firmware_model.profile import Profile
 from firmware_model.quantities import US_PER_DAY, US_PER_SECOND
-from tests.firmware_model.invariants.fault_book import CELL, EMF, MEMORY
+from tests.firmware_model.invariants.fault_book import EMF
 
 if TYPE_CHECKING:
     from tests.firmware_model.invariants.books import Books
@@ -193,7 +193,3 @@ def stall_noticed_within_us(profile: Profile, rate_nl_per_day: int) -> int:
     sample_us = profile.stall.sample_s * US_PER_SECOND
     pulse_us = -(-profile.motor.step_volume_nl * US_PER_DAY // rate_nl_per_day)
     return (profile.stall.bad_samples + 1) * max(sample_us, pulse_us) + sample_us
-
-
-ALARMING = EMF | CELL | MEMORY | {"watchdog-hang", "clock-loss", "reset", "write-cut"}
-"""Faults that may raise an alarm."""

@@ -7,6 +7,7 @@ from random import Random
 from types import MappingProxyType
 from typing import Final
 
+from tests.firmware_model.invariants import program_deeds as programs
 from tests.firmware_model.invariants import therapy_deeds as therapy
 from tests.firmware_model.invariants import trouble_deeds as trouble
 from tests.firmware_model.invariants.ward import Ward
@@ -15,18 +16,20 @@ Deed = Callable[[Ward, Random], None]
 
 CARE: Final[Mapping[Deed, int]] = MappingProxyType(
     {
-        trouble.wait: 32,
-        therapy.start: 6,
-        therapy.stop: 6,
-        therapy.give_bolus: 20,
-        therapy.cancel: 6,
-        therapy.press: 12,
-        therapy.set_program: 14,
-        therapy.refill: 6,
-        therapy.set_time: 6,
-        therapy.see_to_alarm: 10,
-        therapy.ask_again: 6,
-        trouble.open_session: 6,
+        trouble.wait: 64,
+        therapy.start: 12,
+        therapy.stop: 12,
+        therapy.give_bolus: 40,
+        therapy.fill_window: 6,
+        therapy.move_dead_volume: 4,
+        therapy.cancel: 12,
+        therapy.press: 24,
+        programs.set_program: 20,
+        therapy.refill: 12,
+        therapy.set_time: 12,
+        therapy.see_to_alarm: 20,
+        therapy.ask_again: 12,
+        trouble.open_session: 12,
         trouble.save_and_restore: 1,
         trouble.wait_in_pieces: 1,
         trouble.look: 1,
@@ -35,13 +38,14 @@ CARE: Final[Mapping[Deed, int]] = MappingProxyType(
 """What happens to any pump."""
 TROUBLE: Final[Mapping[Deed, int]] = MappingProxyType(
     {
-        trouble.arm_fault: 20,
-        trouble.clear_faults: 6,
-        trouble.cut_power: 10,
-        trouble.restore_power: 6,
+        trouble.arm_fault: 40,
+        trouble.clear_faults: 12,
+        trouble.cut_power: 20,
+        trouble.restore_power: 12,
         trouble.flip_a_bit: 1,
-        therapy.syringe: 2,
-        trouble.put_right: 8,
+        therapy.syringe: 4,
+        therapy.press_on: 8,
+        trouble.put_right: 16,
     }
 )
 """What should not happen to any, and how it is mended."""

@@ -167,9 +167,10 @@ def _bolus_ended(books: Books, told: Told) -> None:
 
 def _alarm_raised(books: Books, told: Told) -> None:
     kind = AlarmType(told.record.detail["type"])
-    late = kind in LEVELS and _is_late(books, kind)
-    caused = CAUSES[kind](books) or _comes_back(books, told, kind)
-    books.step.raisings.append(Raising(told, kind, caused, kind in books.alarms.types, late))
+    # What was raised as the power went is told after a boot, when the books have gone on from that instant.
+    caused = books.reviving or CAUSES[kind](books) or _comes_back(books, told, kind)
+    ill_timed = not books.reviving and _is_ill_timed(books, kind)
+    books.step.raisings.append(Raising(told, kind, caused, kind in books.alarms.types, ill_timed))
     books.alarms.raised(told.record.detail["instance"], kind, told.at_us)
     books.flow.lowered = books.alarms.lowers
     if kind is AlarmType.MOTOR_STALL:
@@ -188,6 +189,14 @@ def _comes_back(books: Books, told: Told, kind: AlarmType) -> bool:
     return any(
         was.type is kind and was.caused and was.told.record.sequence + 1 == told.record.sequence for was in before
     )
+
+
+def _is_ill_timed(books: Books, kind: AlarmType) -> bool:
+    """Whether a stall that was not known cannot have been noticed yet, or a level was reached before."""
+    if kind in LEVELS:
+        return _is_late(books, kind)
+    worn = books.flow.pulses > books.profile.motor.wear_pulses
+    return kind is AlarmType.MOTOR_STALL and books.flow.counting and not worn and books.rotor.is_early(books.now_us)
 
 
 def _is_late(books: Books, kind: AlarmType) -> bool:

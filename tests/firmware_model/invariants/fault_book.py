@@ -15,8 +15,8 @@ FLUID = ROTOR | {"pocket-fill"}
 """What makes belief and truth differ in volume."""
 EMF = ROTOR - {"gain-error"} | {"emf-lie"}
 """What the samples of the rotor can show as a standstill."""
-CELL = frozenset({"cell-sag", "cell-film", "internal-short", "temperature", "voltage-lie"})
-"""What changes the voltage that is measured."""
+VOLTAGE = frozenset({"cell-sag", "cell-film", "temperature", "voltage-lie"})
+"""What changes the voltage that is measured, whatever the charge is."""
 CLOCK = frozenset({"clock-drift", "clock-loss", "clock-jump"})
 MEMORY = frozenset({"memory-flip", "write-fault"})
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from firmware_model.faults import FAULTS
 from tests.firmware_model.invariants.causes import DETECTIONS
+from tests.firmware_model.invariants.invariant import FAMILIES, Invariant
 from tests.firmware_model.invariants.machine import MACHINES, STEPS_OF_HISTORY
-from tests.firmware_model.invariants.table import FAMILIES, INVARIANTS, Invariant
+from tests.firmware_model.invariants.table import INVARIANTS
 
 _HEAD = f"""# Invariants
 

@@ -6,12 +6,14 @@ from types import MappingProxyType
 from typing import Final
 
 from firmware_model.commands import (
+    BlockWritten,
     CommitProgram,
     OpOutcome,
     ProgramPart,
     ProgramValidated,
     ReadProgram,
     ValidateProgram,
+    WriteProgram,
 )
 from firmware_model.firmware.codes import AlarmType, Block, Mode, Role, StopReason
 from firmware_model.firmware.event_log import LogType
@@ -80,7 +82,7 @@ def _limits(program: Program, profile: Profile) -> list[tuple[str, int, int, int
 def readback_is_stored_is_run(ward: Ward) -> None:
     """P3: what anyone reads, what memory holds and what the flow follows are one program."""
     books, pump = ward.books, ward.pump
-    if not (books.judged and (ward.ending or ward.step.begun or ward.step.boots)):
+    if not (books.judged and (ward.ending or ward.step.begun)):
         return
     origin = ward.bedside.origin(Role.READER, operation="THERAPY_READ")
     reply = pump.command(ReadProgram(origin, Block.IMAGE, 0, IMAGE_BYTES), pump.now_us)
@@ -98,6 +100,8 @@ def commit_needs_what_was_seen(ward: Ward) -> None:
         if isinstance(command, ValidateProgram):
             place = (command.origin.session, command.stage_id)
             shown[place] = (reply.crc32, therapy_rev) if isinstance(reply, ProgramValidated) else (0, 0)
+        elif isinstance(command, WriteProgram) and isinstance(reply, BlockWritten):
+            shown.pop((command.origin.session, command.stage_id), None)
         elif isinstance(command, CommitProgram) and isinstance(reply, OpOutcome) and not reply.repeated:
             place = (command.origin.session, command.stage_id)
             assert shown.get(place) == (command.crc32, command.therapy_rev), "a program that nobody was shown"

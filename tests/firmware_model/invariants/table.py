@@ -2,48 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from enum import Enum
-from types import MappingProxyType
 from typing import Final
 
 from tests.firmware_model.invariants import alarm, bolus, dose, memory, program
 from tests.firmware_model.invariants.fault_book import CLOCK, ROTOR
+from tests.firmware_model.invariants.invariant import Invariant, Side
 from tests.firmware_model.invariants.ward import Ward
 
-
-class Side(Enum):
-    """Whom an invariant speaks of: what is physically so, or what the firmware computes, stores and tells."""
-
-    PLANT = "plant"
-    BELIEF = "belief"
-    BOTH = "both"
-
-
-FAMILIES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "D": "Dose accounting",
-        "B": "Bolus and lockout",
-        "P": "Programming",
-        "A": "Alarms and log",
-        "M": "Power and memory",
-    }
-)
-"""What the letters of the codes stand for."""
 _MEMORY: Final = frozenset({"memory-flip", "write-fault"})
-
-
-@dataclass(frozen=True, slots=True)
-class Invariant:
-    """`suspended_by`: while these faults are there it says less, or nothing; with memory's, in the step of the loss."""
-
-    code: str
-    sentence: str
-    side: Side
-    suspended_by: frozenset[str]
-    check: Callable[[Ward], None]
-    source: str
 
 
 def _of(*verbs: str) -> frozenset[str]:

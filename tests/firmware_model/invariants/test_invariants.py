@@ -8,7 +8,7 @@ from hypothesis import settings
 
 from tests.firmware_model.invariants.machine import SEARCH, CleanPump, SafePump, SmallPump, StoppingPump
 
-SHARE = settings(SEARCH, max_examples=12)
+SHARE = settings(SEARCH, max_examples=20)
 
 TestSafePump: Any = SafePump.TestCase
 TestSafePump.settings = SHARE

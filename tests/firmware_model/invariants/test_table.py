@@ -12,6 +12,7 @@ import pytest
 from firmware_model.faults import FAULTS
 from tests.firmware_model.invariants import machine, table, therapy_deeds
 from tests.firmware_model.invariants.causes import DETECTIONS
+from tests.firmware_model.invariants.invariant import Invariant
 from tests.firmware_model.invariants.page import invariants_page
 from tests.firmware_model.invariants.table import INVARIANTS
 from tests.firmware_model.invariants.ward import Ward
@@ -50,7 +51,7 @@ def test_a_machine_makes_every_check_at_every_step(
 ) -> None:
     made: Counter[str] = Counter()
 
-    def counting(invariant: table.Invariant) -> table.Invariant:
+    def counting(invariant: Invariant) -> Invariant:
         def check(ward: Ward) -> None:
             made[invariant.code] += 1
             invariant.check(ward)

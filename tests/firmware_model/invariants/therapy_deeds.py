@@ -6,51 +6,30 @@ from dataclasses import replace
 from random import Random
 
 from firmware_model.commands import (
+    AllowanceAnswer,
     CommitRefill,
     PreparedBolus,
-    ProgramValidated,
     ReadAllowance,
     RefillBegun,
-    Reply,
-    StageBegun,
     TherapyCommand,
 )
-from firmware_model.firmware.codes import BolusKind, Mode, Role
-from firmware_model.firmware.program import (
-    BLOCK_BYTES,
-    NO_PATIENT_BOLUS,
-    WRITABLE_BLOCKS,
-    PatientBolusSetting,
-    Program,
-)
+from firmware_model.firmware.codes import BolusKind, Role
+from firmware_model.firmware.program import NO_PATIENT_BOLUS
+from firmware_model.memory import CutMode
 from firmware_model.plant.mixture import mixture_of
 from firmware_model.quantities import SECONDS_PER_DAY
+from tests.firmware_model.invariants.deed_values import a_rev, an_op_id, seldom
+from tests.firmware_model.invariants.program_deeds import a_patient_bolus, transact
 from tests.firmware_model.invariants.ward import Ward
-from tests.firmware_model.random_programs import MIXTURES, a_program, any_scale
-
-
-def seldom(random: Random, one_in: int = 8) -> bool:
-    """Once in so many times."""
-    return random.randrange(one_in) == 0
-
-
-def an_op_id(ward: Ward, random: Random, role: Role = Role.CLINICIAN) -> int:
-    """The next one, unless it is to be wrong: an old one, one from ahead, or one beyond the window."""
-    op_high = ward.bedside.op_high(role)
-    return op_high + (random.choice((0, -1, 2, 1_000, 1_001)) if seldom(random, 12) else 1) if op_high else 1
-
-
-def a_rev(ward: Ward, random: Random) -> int:
-    """The revision of now, seldom an old one."""
-    return max(0, ward.bedside.therapy_rev() - seldom(random, 12))
+from tests.firmware_model.random_programs import MIXTURES, any_scale
 
 
 def stop(ward: Ward, random: Random) -> None:
-    ward.bedside.stop(max(1, an_op_id(ward, random)))
+    ward.bedside.stop(an_op_id(ward, random))
 
 
 def start(ward: Ward, random: Random) -> None:
-    ward.bedside.start(max(1, an_op_id(ward, random)), rev=a_rev(ward, random))
+    ward.bedside.start(an_op_id(ward, random), rev=a_rev(ward, random))
 
 
 def ask_again(ward: Ward, random: Random) -> None:
@@ -77,6 +56,33 @@ def give_bolus(ward: Ward, random: Random) -> None:
         execute(ward, random, reply, session)
 
 
+def fill_window(ward: Ward, random: Random) -> None:
+    """As much as may be given in a day, then almost a day of nothing, and one bolus more."""
+    bedside, duration_s = ward.bedside, random.choice((60, 900))
+    for wait_s in (duration_s, duration_s, duration_s, random.choice((82_000, 84_000, 86_398, 86_400)), 0):
+        left = bedside.ask(ReadAllowance(bedside.origin(operation="LIMITS")))
+        if isinstance(left, AllowanceAnswer):
+            volume_nl = min(left.window_left_nl, left.bolus_volume_max_nl, 40 * bedside.step_nl)
+            reply = bedside.prepare(max(volume_nl, bedside.step_nl), duration_s)
+            if isinstance(reply, PreparedBolus):
+                bedside.execute(reply.bolus_id, reply.volume_nl, reply.duration_s)
+        bedside.wait(wait_s)
+
+
+def move_dead_volume(ward: Ward, random: Random) -> None:
+    """Priming, or a bridge between two mixtures, and perhaps something that comes between."""
+    bedside, program = ward.bedside, ward.books.program
+    if not program.catheter_nl or seldom(random, 3):
+        catheter_nl = random.choice((ward.profile.catheter.catheter_nl, 1_500))
+        drugs = program.drugs if ward.books.mixture else random.choice(MIXTURES)
+        transact(ward, random, replace(program, catheter_nl=catheter_nl, drugs=drugs))
+    kind = random.choice((BolusKind.PRIMING, BolusKind.PRIMING, BolusKind.BRIDGE))
+    reply = bedside.prepare(0, 0, kind=kind)
+    if isinstance(reply, PreparedBolus):
+        bedside.execute(reply.bolus_id, reply.volume_nl, reply.duration_s)
+        bedside.wait(random.choice((reply.duration_s, reply.duration_s // 2)))
+
+
 def execute(ward: Ward, random: Random, prepared: PreparedBolus, session: int) -> None:
     step_nl = ward.bedside.step_nl
     wrong = seldom(random, 6) and random.choice(("id", "volume", "duration", "session"))
@@ -85,7 +91,7 @@ def execute(ward: Ward, random: Random, prepared: PreparedBolus, session: int) -
         prepared.bolus_id + (wrong == "id"),
         prepared.volume_nl + (wrong == "volume") * random.choice((-step_nl, step_nl, 1)),
         prepared.duration_s + (wrong == "duration"),
-        max(1, an_op_id(ward, random)),
+        an_op_id(ward, random),
         session=session + (wrong == "session"),
         rev=a_rev(ward, random),
     )
@@ -95,97 +101,47 @@ def execute(ward: Ward, random: Random, prepared: PreparedBolus, session: int) -
 def cancel(ward: Ward, random: Random) -> None:
     running = ward.pump.firmware.record.bolus if ward.pump.powered else None
     bolus_id = random.randint(0, 40) if running is None or seldom(random) else running.bolus_id
-    ward.bedside.cancel(bolus_id, max(1, an_op_id(ward, random)))
+    ward.bedside.cancel(bolus_id, an_op_id(ward, random))
 
 
-def press(ward: Ward, random: Random) -> None:
+def press(ward: Ward, random: Random, *, trouble: bool = False) -> None:
     """A patient who presses, and presses again; of one who may not, the clinician often lets him."""
     if ward.books.program.patient == NO_PATIENT_BOLUS and ward.books.flow.running and not seldom(random, 3):
-        transact(ward, random, replace(ward.books.program, patient=_a_patient(ward, random)))
+        transact(ward, random, replace(ward.books.program, patient=a_patient_bolus(ward, random)))
         ward.bedside.wait(random.choice((0, 300)))
-    for _ in range(random.choice((1, 1, 1, 3))):
+    for _ in range(random.choice((1, 1, 2, 3))):
         allowance(ward)
-        ward.bedside.patient_bolus(max(1, an_op_id(ward, random, Role.PATIENT)), rev=a_rev(ward, random))
+        ward.bedside.patient_bolus(an_op_id(ward, random, Role.PATIENT), rev=a_rev(ward, random))
         allowance(ward)
         patient = ward.books.program.patient
-        instants_s = (0, 1, patient.duration_s, patient.lockout_s, patient.lockout_s - 0.5, patient.window_s)
+        before_s = patient.lockout_s - random.choice((2, 30, 61))
+        instants_s = (0, 1, patient.duration_s, patient.lockout_s, before_s, before_s, patient.window_s)
         ward.bedside.wait(max(0, random.choice(instants_s)))
+        if trouble and seldom(random, 3):
+            blink(ward, random)
 
 
-def _a_patient(ward: Ward, random: Random) -> PatientBolusSetting:
-    return PatientBolusSetting(
-        volume_nl=random.randint(1, 5) * ward.bedside.step_nl,
-        duration_s=random.choice((60, 600)),
-        lockout_s=random.choice((300, 1_800)),
-        window_s=random.choice((3_600, 86_400)),
-        activations_max=random.choice((1, 2, 5)),
-    )
+def press_on(ward: Ward, random: Random) -> None:
+    """The same with a pump that loses its power now and then."""
+    press(ward, random, trouble=True)
+
+
+def blink(ward: Ward, random: Random) -> None:
+    """The power goes for an instant, and perhaps once more while the pump boots."""
+    pump = ward.pump
+    pump.cut_power(pump.now_us)
+    for _ in range(random.choice((0, 0, 1, 3))):
+        ward.chances += 1
+        pump.arm_power_cut(random.randint(1, 30), random.choice(tuple(CutMode)), 4, pump.now_us)
+        pump.restore_power(pump.now_us)
+    pump.disarm_power_cut()
+    ward.chances += 1
+    pump.restore_power(pump.now_us)
 
 
 def allowance(ward: Ward) -> None:
     """What the pump says that it still allows."""
     ward.bedside.ask(ReadAllowance(ward.bedside.origin(operation="LIMITS")))
-
-
-def set_program(ward: Ward, random: Random) -> None:
-    """The whole transaction, or as far as it comes."""
-    modes = (tuple(Mode), (Mode.FLEX,), (Mode.PERIODIC_BOLUS,), (Mode.SIMPLE_CONTINUOUS,))
-    program = a_program(random, ward.profile, random.choice(modes))
-    if not seldom(random, 4):
-        program = replace(program, drugs=_matching(ward, program))
-    transact(ward, random, program, spoilt=seldom(random, 4))
-
-
-def _matching(ward: Ward, program: Program) -> tuple:  # type: ignore[type-arg]
-    mixture = set(ward.books.mixture)
-    fitting = [drugs for drugs in MIXTURES if mixture == {(drug.name, drug.concentration_ng_per_ml) for drug in drugs}]
-    return fitting[0] if mixture and fitting else program.drugs
-
-
-def transact(ward: Ward, random: Random, program: Program, *, spoilt: bool = False) -> Reply | None:
-    """Stage, validate, read back, commit; spoilt at one point or another."""
-    bedside = ward.bedside
-    session = random.choice((1, 1, 1, 2, 3))
-    begun = bedside.begin(session)
-    if not isinstance(begun, StageBegun):
-        return begun
-    spoil = random.choice(_SPOILS) if spoilt else ""
-    stage_id, at, image = begun.stage_id, 0, program.image()
-    for block in WRITABLE_BLOCKS:
-        content = image[at : at + BLOCK_BYTES[block]]
-        at += BLOCK_BYTES[block]
-        if spoil == "short" and seldom(random, 3):
-            content = content[:-1]
-        elif spoil == "bits":
-            content = bytes(byte ^ (random.getrandbits(8) if seldom(random, 200) else 0) for byte in content)
-        bedside.write(stage_id, block, 0, content, session)
-    if spoil == "left":
-        return None
-    shown = bedside.validate(stage_id, session)
-    if not isinstance(shown, ProgramValidated):
-        return shown
-    bedside.read_stage(stage_id, length=len(image), session=session)
-    if spoil in ("wait", "end"):
-        bedside.wait(random.randint(0, 100_000))
-    if spoil == "end":
-        bedside.pump.end_session(session, bedside.now)
-    elif spoil == "abort":
-        return bedside.abort(stage_id, session)
-    elif spoil == "rewrite":
-        bedside.write(stage_id, WRITABLE_BLOCKS[1], 0, image[: BLOCK_BYTES[WRITABLE_BLOCKS[1]]], session)
-    elif spoil == "stop":
-        bedside.stop()
-    return bedside.commit(
-        stage_id + (spoil == "stage"),
-        shown.crc32 ^ (spoil == "crc"),
-        max(1, an_op_id(ward, random)),
-        session=session + (spoil == "session"),
-        rev=a_rev(ward, random),
-    )
-
-
-_SPOILS = ("short", "bits", "left", "wait", "end", "abort", "rewrite", "stop", "stage", "crc", "session")
-"""At what a transaction can fail."""
 
 
 def refill(ward: Ward, random: Random) -> None:
@@ -214,7 +170,7 @@ def refill_with(
             withdrawn_nl,
             volume_nl,
             drugs,
-            max(1, an_op_id(ward, random)),
+            an_op_id(ward, random),
             session=1 + (wrong == "session"),
         )
 
@@ -231,7 +187,7 @@ def set_time(ward: Ward, random: Random) -> None:
     near = monday + random.randint(0, 8) * SECONDS_PER_DAY + random.randint(-90, 90)
     unix_s = random.choice((near, near, monday + any_scale(random, 0, 50_000_000), any_scale(random, 0, 0xFFFF_FFFF)))
     offset_min = random.choice((0, 60, -300, random.randint(-1_441, 1_441)))
-    ward.bedside.set_time(unix_s, offset_min, max(1, an_op_id(ward, random)))
+    ward.bedside.set_time(unix_s, offset_min, an_op_id(ward, random))
 
 
 def see_to_alarm(ward: Ward, random: Random) -> None:

@@ -65,14 +65,14 @@ class End(NamedTuple):
 
 class Raising(NamedTuple):
     """An alarm that was raised. `caused`: whether the books have a cause for it; `stood`: one of its type stood;
-    `late`: it could have been raised earlier.
+    `ill_timed`: it should have come earlier, or later.
     """
 
     told: Told
     type: AlarmType
     caused: bool
     stood: bool
-    late: bool
+    ill_timed: bool
 
 
 class Clearing(NamedTuple):
@@ -110,11 +110,13 @@ class Day(NamedTuple):
 class Flip(NamedTuple):
     """What a bit that fell over made of a copy of the pump, beside one whose bits stayed.
 
+    both    the same bit of the other copy fell over, too
     same    it goes on as the other does; `told`: it says that its memory was bad; `flows`: it delivers
     """
 
     region: str
     bit: int
+    both: bool
     same: bool
     told: bool
     failed: bool

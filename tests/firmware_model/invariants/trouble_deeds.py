@@ -14,8 +14,10 @@ from firmware_model.pump import Pump
 from firmware_model.pump_state import restored, save
 from firmware_model.quantities import SECONDS_PER_DAY, US_PER_SECOND
 from firmware_model.write_faults import Region
+from tests.firmware_model.invariants.deed_values import seldom
 from tests.firmware_model.invariants.fault_book import MEMORY
-from tests.firmware_model.invariants.therapy_deeds import refill_with, seldom, transact
+from tests.firmware_model.invariants.program_deeds import transact
+from tests.firmware_model.invariants.therapy_deeds import refill_with
 from tests.firmware_model.invariants.told import Flip
 from tests.firmware_model.invariants.ward import Ward
 from tests.firmware_model.random_faults import a_fault
@@ -40,7 +42,9 @@ def a_duration_us(ward: Ward, random: Random) -> int:
         case 13 | 14:
             duration_us = random.randint(0, 4 * _DAY_US)
         case _:
-            duration_us = random.randint(0, 2_600 * _DAY_US if seldom(random, 50) else 60 * _DAY_US)
+            duration_us = random.randint(0, 60 * _DAY_US)
+            if seldom(random, 50):
+                duration_us = _rest_of_life_us(ward) + random.choice((-1, 0, _DAY_US))
     # So long that no more happens than elsewhere in months: samples of the rotor, and doses, come fast.
     pump, interval_s = ward.pump, ward.books.program.dose_interval_s
     if pump.plant.rotor_is_doubtful or not pump.firmware.counting:
@@ -48,8 +52,13 @@ def a_duration_us(ward: Ward, random: Random) -> int:
     return min(duration_us, 60 * interval_s * US_PER_SECOND) if interval_s and not seldom(random, 20) else duration_us
 
 
+def _rest_of_life_us(ward: Ward) -> int:
+    """Years, until the pump's service ends."""
+    return max(1, ward.books.end_of_service_us() - ward.books.elapsed_us)
+
+
 def wait(ward: Ward, random: Random) -> None:
-    ward.pump.advance(ward.pump.now_us + min(a_duration_us(ward, random), 2_600 * _DAY_US))
+    ward.pump.advance(ward.pump.now_us + a_duration_us(ward, random))
 
 
 def wait_in_pieces(ward: Ward, random: Random) -> None:
@@ -76,12 +85,14 @@ def save_and_restore(ward: Ward, _random: Random) -> None:
 def arm_fault(ward: Ward, random: Random) -> None:
     """Any fault of the registry with any values; often one waits for what comes of it."""
     verbs = tuple(FAULTS) if seldom(random, 2) else _MILD
+    fault = a_fault(random, verbs)
     try:
-        ward.pump.arm_fault(a_fault(random, verbs), ward.pump.now_us)
+        ward.pump.arm_fault(fault, ward.pump.now_us)
     except TooManyDeviceFaults:
         ward.clear_faults()
     if not seldom(random, 3):
-        ward.pump.advance(ward.pump.now_us + random.randint(0, _DAY_US))
+        days = 2 if fault.verb in MEMORY else 1
+        ward.pump.advance(ward.pump.now_us + random.randint(0, days * _DAY_US))
 
 
 def clear_faults(ward: Ward, _random: Random) -> None:
@@ -167,7 +178,7 @@ def look(ward: Ward, _random: Random) -> None:
 
 
 def flip_a_bit(ward: Ward, random: Random) -> None:
-    """One bit of a memory without fault falls over in a copy of the pump, and both boot."""
+    """A bit of a sound memory falls over in a copy of the pump, or one of each copy of a record; then both boot."""
     memory = ward.pump.memory
     if not ward.books.judged or memory.check(memory.control) or memory.check(memory.security):
         return
@@ -175,16 +186,19 @@ def flip_a_bit(ward: Ward, random: Random) -> None:
     region = random.choice(tuple(Region))
     saved = save(ward.pump)
     sound, struck = (restored(saved, ward.profile) for _ in range(2))
-    bit = random.randrange(struck.memory.bits(region))
+    bits, both = struck.memory.bits(region), region is Region.CONTROL and seldom(random, 2)
+    bit = random.randrange(bits)
     struck.memory.flip_bit(region, bit)
+    if both:
+        struck.memory.flip_bit(region, (bit + bits // 2) % bits)
     for copy in (sound, struck):
         copy.cut_power(copy.now_us)
         copy.restore_power(copy.now_us)
     if sound.powered and struck.powered:
-        ward.step.flips.append(_flip(region, bit, sound, struck))
+        ward.step.flips.append(_flip(region, bit, both, sound, struck))
 
 
-def _flip(region: Region, bit: int, sound: Pump, struck: Pump) -> Flip:
+def _flip(region: Region, bit: int, both: bool, sound: Pump, struck: Pump) -> Flip:
     record, flow = struck.firmware.record, struck.firmware.flow
     failed = record.run_state is RunState.FAILED
     types = {alarm.type for alarm in record.alarms if alarm.state is not AlarmState.CLEARED}
@@ -195,6 +209,7 @@ def _flip(region: Region, bit: int, sound: Pump, struck: Pump) -> Flip:
     return Flip(
         region.value,
         bit,
+        both,
         same=same and _readable(sound, struck),
         told=failed or AlarmType.MEMORY_REPAIRED in types,
         failed=failed,

@@ -15,6 +15,7 @@ from firmware_model.commands import (
     Origin,
     ReadStatus,
     Reply,
+    SetTime,
     StagePart,
     StatusAnswer,
 )
@@ -29,7 +30,7 @@ from firmware_model.pump import Pump
 from firmware_model.pump_events import PumpEvent
 from firmware_model.quantities import US_PER_SECOND
 from tests.firmware_model.bedside import Bedside, gate_of
-from tests.firmware_model.invariants.adopting import adopt
+from tests.firmware_model.invariants.adopting import adopt, adopt_counter
 from tests.firmware_model.invariants.books import Books
 from tests.firmware_model.invariants.clock_book import ClockBook
 from tests.firmware_model.invariants.fault_book import FLUID, MEMORY
@@ -119,6 +120,8 @@ class Ward:
         self.suspended = self.must_run = self.ending = False
         self.figures: Counter[str] = Counter()
         self._status: StatusAnswer | None = None
+        # A bit or a write has gone wrong and may still be wrong; and there was a boot since.
+        self._struck = self._booted_struck = False
 
     @property
     def pump(self) -> Pump:
@@ -183,8 +186,8 @@ class Ward:
         self._see_what_memory_has_lost()
         if books.judged:
             books.settle_slack(self.pump.firmware.steps_total - books.flow.counted)
-        books.blocked = plant.condition.occluded and not plant.motor.steps_within(plant.catheter.room_nl())
-        books.watch_rotor()
+        books.rotor.blocked = plant.condition.occluded and not plant.motor.steps_within(plant.catheter.room_nl())
+        books.look_at_rotor()
         if step.cuts or step.faults_changed or books.faults.there:
             self.notes.may_lose_a_copy |= bool(step.cuts) or not MEMORY.isdisjoint(step.faults_changed)
             self.sound &= not (step.cuts or FLUID & step.faults_changed or books.faults.any_of(FLUID))
@@ -208,11 +211,13 @@ class Ward:
     def take_events(self) -> list[PumpEvent]:
         """Enter what has happened so far; returns it."""
         books, pump = self.books, self.pump
+        cut_at_clock = False
         for asked in self.bedside.asked:
             if isinstance(asked.reply, StagePart) and len(asked.reply.data) == IMAGE_BYTES:
                 books.programs[zlib.crc32(asked.reply.data)] = unpack_program(asked.reply.data)
             elif isinstance(asked.command, CommitRefill):
                 books.refills[asked.command.op_id] = asked.command.drugs
+            cut_at_clock |= isinstance(asked.command, SetTime) and asked.reply is None
         books.step.asked += self.bedside.asked
         self.bedside.asked.clear()
         events = []
@@ -220,12 +225,17 @@ class Ward:
             books.take(event)
             events.append(event)
         books.advance(pump.now_us)
+        if cut_at_clock:
+            # Power went while the clock was set: whether a lost counter has been started, no log tells.
+            adopt_counter(books, pump)
         books.look_for_untold(pump.now_us)
         return events
 
     def _see_what_memory_has_lost(self) -> None:
         """Memory that has failed, or fallen back by a commit, begins another history."""
-        pump, books = self.pump, self.books
+        pump, books, step = self.pump, self.books, self.step
+        self._struck = self._struck or not MEMORY.isdisjoint(step.faults_changed)
+        self._booted_struck = self._struck and (self._booted_struck or step.cuts > 0 or step.restored > 0)
         if not pump.powered:
             return
         record = pump.firmware.record
@@ -233,17 +243,19 @@ class Ward:
             if not books.flow.failed:
                 self._begin_anew()
             return
-        struck = books.faults.last_us(MEMORY) >= 0
-        told_all = record.log_next == books.next_sequence and record.boot == books.boot and not books.fell_back
-        # It may have failed and come back within one step, and nobody knows for how long it stood still.
-        stood = bool(books.step.boots) and books.flow.pulses != self.seen.pulses
-        if struck and (books.flow.failed or stood or not told_all):
+        # With a boot in between it may have failed and come back, or fallen back by a commit that nobody tells of.
+        if books.flow.failed or self._booted_struck or (books.fell_back and books.faults.last_us(MEMORY) >= 0):
             self._begin_anew()
+        if self._struck:
+            memory = pump.memory
+            self._struck = bool(memory.armed_fault or memory.check(memory.control) or memory.check(memory.security))
 
     def _begin_anew(self) -> None:
         self.suspended = True
         self.figures["steps in which memory failed or fell back"] += 1
         self.notes.log.clear()
+        self._booted_struck = False
+        self.notes.seen_to.update(AlarmType)
         adopt(self.books, self.pump)
 
 
