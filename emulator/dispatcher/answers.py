@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from msgspec.structs import asdict
+
 from emulator import identity
 from emulator.dispatcher.care_answers import CARE_ANSWERS
 from emulator.dispatcher.words import flags, known_u32, word
@@ -82,8 +84,8 @@ def _op_answer(request: Request, outcome: commands.OpOutcome) -> object:
 
 def _begun_words(begun: commands.BegunBolus | None) -> dict[str, Any]:
     if begun is None:
-        return dict.fromkeys(commands.BegunBolus._fields, UNKNOWN_U32)
-    return begun._asdict()
+        return dict.fromkeys(commands.BegunBolus.__struct_fields__, UNKNOWN_U32)
+    return asdict(begun)
 
 
 def _prepared(_request: Request, outcome: commands.PreparedBolus) -> object:

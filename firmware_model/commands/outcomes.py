@@ -23,7 +23,7 @@ class Target(NamedTuple):
 NO_TARGET = Target()
 
 
-class BegunBolus(NamedTuple):
+class BegunBolus(Struct, frozen=True, gc=False):
     """The bolus that a command has begun."""
 
     bolus_id: int

@@ -32,6 +32,7 @@ from firmware_model.firmware.limits import (
     volume_max_nl,
     window_left_nl,
 )
+from firmware_model.firmware.program import PatientBolusSetting
 from firmware_model.firmware.record import BolusRecord, GivenDose
 from firmware_model.firmware.therapy import admit, new_entry, outcome_of
 from firmware_model.quantities import US_PER_SECOND
@@ -135,17 +136,12 @@ def give_patient_bolus(firmware: Firmware, command: GivePatientBolus) -> OpOutco
     now_s = firmware.elapsed_s
     if now_s < record.lockout_until_s:
         return Refusal(Reason.LOCKOUT, detail=record.lockout_until_s - now_s)
-    since_s = now_s - setting.window_s
-    activations_s = [dose.start_s for dose in record.doses if dose.by_patient and dose.start_s > since_s]
-    if len(activations_s) >= setting.activations_max:
-        return Refusal(Reason.LOCKOUT, element=len(activations_s), detail=min(now_s, *activations_s) - since_s)
-    refusal = patient_refusal(firmware)
+    refusal = _activations_refusal(record.doses, setting, now_s) or patient_refusal(firmware)
     if refusal is not None:
-        # The program says how much and how fast, so the command has no field that could be wrong.
-        return Refusal(refusal.reason, detail=refusal.detail)
+        return refusal
     change = Change(firmware)
     bolus_id = record.next_bolus_id
-    record.lockout_until_s, record.next_bolus_id = now_s + setting.lockout_s, bolus_id + 1
+    record.lockout_until_s, record.next_bolus_id = firmware.counts_from_s + setting.lockout_s, bolus_id + 1
     return begin(
         change,
         command,
@@ -155,6 +151,17 @@ def give_patient_bolus(firmware: Firmware, command: GivePatientBolus) -> OpOutco
         steps=setting.volume_nl // firmware.profile.motor.step_volume_nl,
         duration_s=setting.duration_s,
     )
+
+
+def _activations_refusal(doses: tuple[GivenDose, ...], setting: PatientBolusSetting, now_s: int) -> Refusal | None:
+    """Why the patient has to wait: as many activations as are allowed lie in the window that ends now."""
+    if len(doses) < setting.activations_max:
+        return None
+    since_s = now_s - setting.window_s
+    activations_s = [dose.start_s for dose in doses if dose.by_patient and dose.start_s > since_s]
+    if len(activations_s) < setting.activations_max:
+        return None
+    return Refusal(Reason.LOCKOUT, element=len(activations_s), detail=min(now_s, *activations_s) - since_s)
 
 
 def begin(
@@ -185,14 +192,16 @@ def begin(
     record.ledger = record.ledger.enter(entry)
     change.raise_revision()
     if kind not in DEAD_VOLUME_KINDS:
-        now_s = change.elapsed_s
-        given = GivenDose(bolus_id, now_s, now_s + duration_s, volume_nl, kind is _PATIENT)
+        start_s = firmware.counts_from_s
+        given = GivenDose(bolus_id, start_s, start_s + duration_s, volume_nl, kind is _PATIENT)
         record.doses = remembered(firmware, given)
     firmware.bolus_steps = 0
     firmware.stall.bolus_steps = 0
     change.commit()
-    firmware.flow.bolus = Channel(threshold=duration_s * US_PER_SECOND, gain=steps)
-    firmware.agenda.due_us[_END] = complete_due(firmware)
+    duration_us = duration_s * US_PER_SECOND
+    firmware.flow.bolus = Channel(duration_us, steps)
+    # The last step falls exactly at the end.
+    firmware.agenda.due_us[_END] = firmware.now_us + duration_us if firmware.hung_since_us is None else NEVER
     return outcome_of(entry, begun=BegunBolus(bolus_id, volume_nl, duration_s))
 
 

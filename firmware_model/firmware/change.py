@@ -33,8 +33,8 @@ class Change:
 
     def __init__(self, firmware: Firmware, boot: int | None = None) -> None:
         self.firmware = firmware
-        self.record = firmware.record
-        self.boot = firmware.record.boot if boot is None else boot
+        self.record = record = firmware.record
+        self.boot = record.boot if boot is None else boot
         self.elapsed_s = firmware.elapsed_s
         self.rtc_unix_s = firmware.rtc_unix_s
         self.records: list[LogRecord] = []
@@ -115,7 +115,7 @@ class Change:
             if complete:
                 self.set(**({"primed": True} if bolus.kind is BolusKind.PRIMING else {"bridge_nl_per_day": 0}))
         elif not complete:
-            record.doses = cut_short(record.doses, bolus.bolus_id, self.elapsed_s, most_nl)
+            record.doses = cut_short(record.doses, bolus.bolus_id, firmware.counts_from_s, most_nl)
 
     def end_dose(self, reason: BolusEnd, least_steps: int | None = None, most_steps: int | None = None) -> None:
         """The program's own dose has ended, if one runs. A program of one dose stops the pump with it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -24,7 +23,7 @@ from firmware_model.firmware.write_behind import WriteBehind
 from firmware_model.memory import Journal, Memory
 from firmware_model.plant import Sensors
 from firmware_model.profile import Profile
-from firmware_model.quantities import HIGHEST_U32, US_PER_MINUTE, US_PER_SECOND
+from firmware_model.quantities import HIGHEST_U32, US_PER_MINUTE, US_PER_SECOND, ceil_div
 from firmware_model.state import DERIVED, WIRING
 
 ELAPSED_JOURNAL_US = 60 * US_PER_SECOND
@@ -214,6 +213,11 @@ class Firmware:
         return (self.now_us + self.elapsed_offset_us) // US_PER_SECOND
 
     @property
+    def counts_from_s(self) -> int:
+        """The second that lockouts and windows count from which begin now: rounded up, so that none ends early."""
+        return ceil_div(self.now_us + self.elapsed_offset_us, US_PER_SECOND)
+
+    @property
     def reservoir_nl(self) -> int:
         """What the reservoir is computed to hold: what it was said to hold, less the steps counted since."""
         used_nl = (self.steps_total - self.record.reservoir_steps) * self.profile.motor.step_volume_nl
@@ -280,7 +284,7 @@ class Firmware:
         if memory.unwatched:
             behind = self.behind
             behind.commits += 1
-            behind.last.append(copy(record))
+            behind.last.append(replace(record))
             behind.records += records
         else:
             self.write_out()

@@ -37,7 +37,9 @@ def patient_refusal(firmware: Firmware) -> Refusal | None:
     if not firmware.counting:
         return _STALLED
     volume_nl = firmware.record.program.patient.volume_nl
-    return _reservoir_refusal(firmware, volume_nl) or _window_refusal(firmware, volume_nl)
+    refusal = _reservoir_refusal(firmware, volume_nl) or _window_refusal(firmware, volume_nl)
+    # The program says how much and how fast, so the command has no field that could be wrong.
+    return None if refusal is None else Refusal(refusal.reason, detail=refusal.detail)
 
 
 def _range_refusal(firmware: Firmware, kind: BolusKind, volume_nl: int, duration_s: int) -> Refusal | None:
@@ -114,7 +116,7 @@ def has_room(firmware: Firmware) -> bool:
 
 def remembered(firmware: Firmware, dose: GivenDose) -> tuple[GivenDose, ...]:
     """The doses that some window still needs, and one that begins now."""
-    return (*_needed(firmware, dose.start_s), dose)
+    return (*_needed(firmware, firmware.elapsed_s), dose)
 
 
 def _needed(firmware: Firmware, now_s: int) -> list[GivenDose]:

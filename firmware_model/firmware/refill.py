@@ -59,7 +59,7 @@ def commit(firmware: Firmware, command: CommitRefill) -> OpOutcome | Refusal:
         filled_nl=command.volume_nl,
         discrepancy_nl=command.measured_nl - computed_nl,
         mixture=command.drugs,
-        lockout_until_s=max(record.lockout_until_s, now_s + record.program.patient.lockout_s),
+        lockout_until_s=max(record.lockout_until_s, firmware.counts_from_s + record.program.patient.lockout_s),
         ledger=record.ledger.enter(entry),
     )
     change.raise_revision()

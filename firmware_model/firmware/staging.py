@@ -204,7 +204,7 @@ def commit(firmware: Firmware, command: CommitProgram) -> OpOutcome | Refusal:
         stopped_since_s=0 if run_state is RunState.RUNNING else stopped_since_s,
         programming=False,
         bridge_nl_per_day=bridge_nl_per_day,
-        lockout_until_s=max(record.lockout_until_s, firmware.elapsed_s + program.patient.lockout_s),
+        lockout_until_s=max(record.lockout_until_s, firmware.counts_from_s + program.patient.lockout_s),
         ledger=record.ledger.enter(entry),
     )
     change.raise_revision()

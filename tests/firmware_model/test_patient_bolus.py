@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_model.commands import AllowanceAnswer, OpOutcome, ReadAllowance, Reason, RefillBegun, Refusal
+from firmware_model.commands import AllowanceAnswer, BegunBolus, OpOutcome, ReadAllowance, Reason, RefillBegun, Refusal
 from firmware_model.firmware.codes import AlarmType, BolusKind, OpKind, OpState, Role
 from firmware_model.firmware.event_log import LogType
 from firmware_model.firmware.program import PatientBolusSetting
@@ -130,13 +130,27 @@ def test_a_reset_only_ever_lengthens_a_lockout(wait_s: int, off_s: int, resets: 
             assert refused(bedside.patient_bolus()).reason is Reason.LOCKOUT
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 3_000_000), st.sampled_from([(HOUR_S, 10), (300, 1)]))
+def test_neither_lockout_nor_window_is_over_a_moment_too_early(odd_us: int, limits: tuple[int, int]) -> None:
+    lockout_s, most = limits
+    bedside = ready(PatientBolusSetting(1_000, 60, lockout_s, HOUR_S, most))
+    bedside.pump.advance(bedside.now + odd_us)
+    granted(bedside.patient_bolus())
+    pressed_us = bedside.now
+    bedside.pump.advance(pressed_us + HOUR_S * 1_000_000 - 1)
+    assert refused(bedside.patient_bolus()).reason is Reason.LOCKOUT
+    bedside.wait(1)
+    granted(bedside.patient_bolus())
+
+
 # --- lockout --------------------------------------------------------------------------------------------------------
 
 
 def test_the_lockout_counts_from_the_press_to_the_second() -> None:
     bedside = ready()
     outcome = granted(bedside.patient_bolus())
-    assert outcome.begun == (1, VOLUME_NL, DURATION_S)
+    assert outcome.begun == BegunBolus(1, VOLUME_NL, DURATION_S)
     bedside.wait(LOCKOUT_S - 1)
     assert refused(bedside.patient_bolus()) == Refusal(Reason.LOCKOUT, detail=1)
     bedside.wait(1)

@@ -112,7 +112,7 @@ class Boluses(Alarms):
         refusal = self._refusal(BolusKind.PATIENT, setting.volume_nl, setting.duration_s)
         if refusal:
             return refusal
-        self.lockout_until_s = self.now_s + setting.lockout_s
+        self.lockout_until_s = self.counts_from_s + setting.lockout_s
         steps = setting.volume_nl // self.step_nl
         self._begin(self.new_bolus_id(), BolusKind.PATIENT, steps, setting.duration_s)
         return ""
@@ -131,7 +131,7 @@ class Boluses(Alarms):
     def cut_short(self, bolus: Dosing) -> None:
         for dose in self.given:
             if dose.bolus_id == bolus.bolus_id:
-                dose.end_s, dose.volume_nl = self.now_s, bolus.done * self.step_nl
+                dose.end_s, dose.volume_nl = self.counts_from_s, bolus.done * self.step_nl
 
     def drop_leases(self) -> bool:
         before = len(self.leases)
@@ -146,8 +146,8 @@ class Boluses(Alarms):
         op_id = self.next_op(Role.PATIENT if by_patient else Role.CLINICIAN)
         actor = PATIENT if by_patient else CLINICIAN
         if kind not in DEAD_VOLUME_KINDS:
-            end_s = self.now_s + duration_s
-            self.given.append(Given(bolus_id, self.now_s, end_s, steps * self.step_nl, by_patient))
+            start_s = self.counts_from_s
+            self.given.append(Given(bolus_id, start_s, start_s + duration_s, steps * self.step_nl, by_patient))
         self.begin_bolus(Dosing(bolus_id, kind, actor, op_id, steps, duration_s * SECOND, self.now))
 
     def _refusal(self, kind: BolusKind, volume_nl: int, duration_s: int) -> str:

@@ -210,7 +210,7 @@ class NaiveTwin(Programs):
         computed_nl = self.reservoir_nl
         self.tell("REFILLED", op_id, **CLINICIAN, computed_nl=computed_nl, measured_nl=measured_nl, volume_nl=volume_nl)
         self.filled_nl, self.filled_at_steps, self.mixture = volume_nl, self.steps, drugs
-        self.lockout_until_s = max(self.lockout_until_s, self.now_s + self.program.patient.lockout_s)
+        self.lockout_until_s = max(self.lockout_until_s, self.counts_from_s + self.program.patient.lockout_s)
         self.void_leases()
         self.clear_gone()
         return ""

@@ -48,7 +48,7 @@ class Programs(Boluses):
         self.end_dose(BolusEnd.STOPPED)
         if self.stop_reason in (StopReason.NONE, StopReason.PROGRAMMED):
             self._run_anew(program)
-        self.lockout_until_s = max(self.lockout_until_s, self.now_s + program.patient.lockout_s)
+        self.lockout_until_s = max(self.lockout_until_s, self.counts_from_s + program.patient.lockout_s)
         self.follow()
         self.clear_gone()
         return ""

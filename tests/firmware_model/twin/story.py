@@ -79,6 +79,11 @@ class Story:
         self.tell("BOOT", reset_reason=1, memory=0, generation=0)
 
     @property
+    def counts_from_s(self) -> int:
+        """Where a lockout or a window begins: a second that is not over yet is left out of it."""
+        return self.now_s + (self.now % SECOND > 0)
+
+    @property
     def now_s(self) -> int:
         return self.now // SECOND
 
