@@ -25,7 +25,7 @@ from emulator.quantities import (
     parse_duration_us,
 )
 from firmware_model.faults import FAULTS, DeviceFault, FaultKind, Parameter, device_fault
-from firmware_model.faults.registry import TIMES
+from firmware_model.faults.registry import TIMES, times_of
 
 DURATION = "us"
 """The unit of a parameter that is a duration: its value has a unit, always."""
@@ -62,7 +62,7 @@ def fault_text(fault: DeviceFault) -> str:
     times = {"after": fault.after_us, "for": fault.for_us, "every": fault.every_us, "count": fault.times}
     words += [
         _word(time, times[time.name])
-        for time in times_of(kind)
+        for time in usual_times_of(kind)
         if not times[time.name] == time.default == _USUAL_TIMES[time.name]
     ]
     return " ".join([fault.verb, *words])
@@ -70,13 +70,13 @@ def fault_text(fault: DeviceFault) -> str:
 
 def parameters_of(kind: FaultKind) -> tuple[Parameter, ...]:
     """All that a kind of fault takes: first what only it takes, then the times."""
-    return (*kind.parameters, *times_of(kind))
+    return (*kind.parameters, *usual_times_of(kind))
 
 
-def times_of(kind: FaultKind) -> tuple[Parameter, ...]:
+def usual_times_of(kind: FaultKind) -> tuple[Parameter, ...]:
     """When and how often a fault comes, with the defaults of its kind."""
     defaults = _USUAL_TIMES | {"for": kind.for_us, "every": kind.every_us, "count": kind.count}
-    return tuple(replace(time, default=defaults[time.name]) for time in TIMES)
+    return tuple(replace(time, default=defaults[time.name]) for time in times_of(kind))
 
 
 def form_of(parameter: Parameter) -> str:

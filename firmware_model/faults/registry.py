@@ -79,7 +79,7 @@ class FaultKind:
 
 TIMES: Final = (
     Parameter("after", "us", "how long after it was armed it begins", 0, 0, 20 * _YEAR_US),
-    Parameter("for", "us", "how long it lasts; 0 = until it is cleared", 0, 0, 20 * _YEAR_US),
+    Parameter("for", "us", "how long it lasts, if it does; 0 = until it is cleared", 0, 0, 20 * _YEAR_US),
     Parameter("every", "us", "how long after one beginning the next one comes", 0, 0, 20 * _YEAR_US),
     Parameter("count", "", "how often it comes", 1, 1, 1_000_000),
 )
@@ -344,6 +344,11 @@ FAULTS: Mapping[str, FaultKind] = MappingProxyType({kind.verb: kind for kind in 
 """All device faults by their verbs."""
 
 
+def times_of(kind: FaultKind) -> tuple[Parameter, ...]:
+    """The times that a fault of this kind has: one that strikes once, suddenly, has no duration."""
+    return tuple(time for time in TIMES if time.name != "for" or kind.lasting is not None)
+
+
 def device_fault(verb: str, **values: int) -> DeviceFault:
     """A fault with its values, the others at their defaults. Raises ValueError that names what is wrong and allowed."""
     if verb not in FAULTS:
@@ -351,7 +356,7 @@ def device_fault(verb: str, **values: int) -> DeviceFault:
     kind = FAULTS[verb]
     times = {"after": 0, "for": kind.for_us, "every": kind.every_us, "count": kind.count}
     own = {parameter.name: parameter.default for parameter in kind.parameters}
-    known = {parameter.name: parameter for parameter in (*kind.parameters, *TIMES)}
+    known = {parameter.name: parameter for parameter in (*kind.parameters, *times_of(kind))}
     for name, value in values.items():
         if name not in known:
             raise ValueError(f"{verb} has no {name!r}; it has {', '.join(known)}")

@@ -5,11 +5,11 @@ import re
 import pytest
 
 from firmware_model.faults import FAULTS, FaultKind, Parameter, device_fault
-from firmware_model.faults.registry import TIMES
+from firmware_model.faults.registry import times_of
 
 
 def parameters() -> list[tuple[FaultKind, Parameter]]:
-    return [(kind, parameter) for kind in FAULTS.values() for parameter in (*kind.parameters, *TIMES)]
+    return [(kind, parameter) for kind in FAULTS.values() for parameter in (*kind.parameters, *times_of(kind))]
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,11 @@ def test_a_value_out_of_range_is_refused_with_field_value_and_what_is_allowed(
         with pytest.raises(ValueError, match=f"^{kind.verb}: {parameter.name} is ") as caught:
             device_fault(kind.verb, **{parameter.name: value})
         assert str(caught.value) == f"{kind.verb}: {parameter.name} is {value}, but allowed is {scope}"
+
+
+def test_what_strikes_once_has_no_duration() -> None:
+    with pytest.raises(ValueError, match=r"^reset has no 'for'; it has after, every, count$"):
+        device_fault("reset", **{"for": 1})
 
 
 @pytest.mark.parametrize("kind", FAULTS.values(), ids=FAULTS)
