@@ -19,8 +19,9 @@ def a_fault(random: Random, verbs: tuple[str, ...] = tuple(FAULTS)) -> DeviceFau
     if kind.lasting is not None:
         values["for"] = random.choice((0, any_scale(random, 1, 2 * DAY_US), any_scale(random, 1, 2 * DAY_US)))
     if kind.verb == "intermittent-stall" or (values.get("for", 1) and random.random() < 0.2):
-        values["for"] = max(1, values.get("for", 0)) if kind.lasting is not None else 0
-        values["every"] = values["for"] + any_scale(random, 1, DAY_US)
+        if kind.lasting is not None:
+            values["for"] = max(1, values["for"])
+        values["every"] = values.get("for", 0) + any_scale(random, 1, DAY_US)
         values["count"] = random.randint(2, 6)
     return device_fault(kind.verb, **values)
 

@@ -120,9 +120,9 @@ def _bolus_started(books: Books, told: Told) -> None:
     )
     running.gone = books.reviving
     window_us = books.program.patient.window_s * US_PER_SECOND
-    late = at_us - window_us + US_PER_SECOND
+    late = at_us - window_us
     activations = sum(given.by_patient and given.start_us > late for given in books.given)
-    given_nl = books.given_since(at_us - US_PER_DAY + US_PER_SECOND)
+    given_nl = books.given_since(at_us - US_PER_DAY)
     lockout_until_us = books.lockout_until_us
     due = True
     if kind is BolusKind.PROGRAMMED:

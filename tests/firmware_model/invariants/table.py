@@ -96,7 +96,7 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
     Invariant(
         "B1",
         "No patient bolus begins while the lockout runs: since the last one, the last program, the last refill; a loss "
-        "of power and a new time make it no shorter. It is counted in whole seconds.",
+        "of power and a new time make it no shorter.",
         Side.BELIEF,
         _MEMORY,
         bolus.lockout_holds,
