@@ -38,7 +38,7 @@ def test_a_killed_bolus_is_run_again(
         command = (*BOLUS, "--op-id", str(call)) if named else BOLUS
         killed = commands.run(home, command, kill_at=call)
         if killed.status == 0:
-            assert killed.calls == call - 1, "it was killed at every call before"
+            assert killed.calls < call, "it outlived the call at which it was to die"
             assert killed.document["op_id"] == call
             break
         assert (killed.status, killed.calls) == (-signal.SIGKILL, call)
@@ -85,7 +85,7 @@ def test_a_killed_program_is_run_again(
             command = ("program", str(wanted[call % 2]), "--yes", "--json", "-p", mine)
             killed = commands.run(home, command, kill_at=call)
             if killed.status == 0:
-                assert killed.calls == call - 1, "it was killed at every call before"
+                assert killed.calls < call, "it outlived the call at which it was to die"
                 break
             assert (killed.status, killed.calls) == (-signal.SIGKILL, call)
             left = active()
