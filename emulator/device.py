@@ -13,7 +13,7 @@ Rules of this file:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from emulator import events
@@ -193,6 +193,8 @@ class Device:
             self._reject(port, frame.raw, frame.rejected)
         for passed in self._through_faults(port, frame, self._line(port).requests):
             reason = self.wire.receive(port, passed, now)
+            if passed is not frame:
+                reason = reason or passed.rejected
             if reason:
                 self._reject(port, passed.raw, reason)
             self._serve(now)
@@ -309,14 +311,25 @@ class Device:
                 if len(line.output) + len(passed.raw) <= OUTPUT_LIMIT:
                     line.output += passed.raw
 
-    def _through_faults(self, port: int, frame: WireFrame, cutter: FrameCutter) -> list[WireFrame]:
-        """What is left of a frame behind the line's faults."""
+    def _through_faults(self, port: int, frame: WireFrame, cutter: FrameCutter) -> Iterator[WireFrame]:
+        """What is left of a frame behind the line's faults; each piece is told when it is taken."""
         struck = self._faults.strike(frame)
         if struck is None:
-            return [frame]
+            yield frame
+            return
         fault, instead = struck
         self._emit(events.FaultFired, fault=str(fault), port=port, raw=frame.raw)
-        return [piece for raw in instead for piece in cutter.feed(raw) if not piece.silent]
+        for index, raw in enumerate(instead):
+            if index or raw != frame.raw:
+                self._emit(
+                    events.FrameInjected,
+                    fault=str(fault),
+                    port=port,
+                    direction=frame.direction.value,
+                    raw=raw,
+                    struck=frame.raw,
+                )
+            yield from (piece for piece in cutter.feed(raw) if not piece.silent)
 
     def _line(self, port: int) -> _LineState:
         if port not in self._lines:

@@ -103,6 +103,18 @@ class FaultFired(_Happening):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FrameInjected(_Happening):
+    """A fault of the line put bytes on it, in the place of the frame that it struck or behind it."""
+
+    kind: ClassVar[str] = "injected"
+    fault: str = field(metadata=_meaning("the fault as it was written"))
+    port: int = field(metadata=_meaning("index of the port"))
+    direction: str = field(metadata=_meaning("request (to the pump) or answer (from it)"))
+    raw: bytes = field(metadata=_meaning("the bytes that go on"))
+    struck: bytes = field(metadata=_meaning("the frame that the fault acted on"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FaultArmed(_Happening):
     """The tester armed a fault."""
 
@@ -181,6 +193,7 @@ Event = (
     | FrameSeen
     | BytesRejected
     | FaultFired
+    | FrameInjected
     | FaultArmed
     | FaultsCleared
     | PowerChanged

@@ -16,6 +16,7 @@ from emulator.events import (
     FaultChanged,
     FaultFired,
     FaultsCleared,
+    FrameInjected,
     FrameSeen,
     KeysReplaced,
     LineChanged,
@@ -52,6 +53,11 @@ def trace_line(event: Event, *, colour: bool = False) -> str:
     return f"{_DIM}{time}{_RESET}  {shade}{text}{_RESET if shade else ''}"
 
 
+def event_words(event: Event) -> str:
+    """The event as words alone, without its time."""
+    return _describe(event)[0]
+
+
 def wants_colour(stream: TextIO) -> bool:
     """Whether lines for this stream should have colours: on a terminal, unless `NO_COLOR` is set."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
@@ -72,6 +78,9 @@ def _describe(event: Event) -> tuple[str, str]:
             return _join(f"port {event.port}", f"session {event.change}", whose, reason), _DIM
         case FaultFired():
             return _join(f"port {event.port}", f"fault fired: {event.fault}", _raw(event.raw)), _YELLOW
+        case FrameInjected():
+            arrow = "->" if event.direction == "request" else "<-"
+            return _join(f"port {event.port}", arrow, f"instead, by fault: {event.fault}", _raw(event.raw)), _YELLOW
         case FaultArmed():
             return f"fault armed: {event.fault}", _YELLOW
         case FaultsCleared():

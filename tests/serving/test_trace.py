@@ -18,6 +18,7 @@ from emulator.events import (
     FaultArmed,
     FaultFired,
     FaultsCleared,
+    FrameInjected,
     FrameSeen,
     LineChanged,
     Logged,
@@ -45,6 +46,16 @@ EXAMPLES: list[tuple[Event, str]] = [
     (
         BytesRejected(number=1, at_us=AT_US, port=0, reason="CRC is wrong", raw=b"\xff"),
         "port 0  ->  rejected: CRC is wrong  [ff]",
+    ),
+    (
+        FrameInjected(
+            number=1, at_us=AT_US, port=0, direction="request", fault="corrupt request HELLO", raw=b"\1", struck=b"\2"
+        ),
+        "port 0  ->  instead, by fault: corrupt request HELLO  [01]",
+    ),
+    (
+        FrameInjected(number=1, at_us=AT_US, port=0, direction="answer", fault="f", raw=b"\1", struck=b"\2"),
+        "port 0  <-  instead, by fault: f  [01]",
     ),
     (LineChanged(number=1, at_us=AT_US, port=0, change="opened"), "port 0  line opened"),
     (
