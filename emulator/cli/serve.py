@@ -42,6 +42,7 @@ Examples:
   vpump serve --listen pty:/tmp/pump         the same, and a link that has a name you know
   vpump serve --listen tcp:127.0.0.1:7000    on TCP; clients use socket://127.0.0.1:7000
   vpump serve --trace                        every frame, decoded, on stderr
+  vpump serve --capture pump.pcapng          what passes on the line, for Wireshark and 'vpump decode'
   vpump serve --speed 3600                   an hour in a second, while no session is open
   vpump serve --speed 0 --control unix:/tmp/pump.sock
                                              time moves only by 'vpump control'
@@ -77,6 +78,7 @@ class _Options:
     control: str | None
     faults: tuple[str, ...]
     trace: bool
+    capture: Path | None
     speed: Fraction
     session_speed: Fraction
     as_json: bool
@@ -111,6 +113,12 @@ class _Options:
 )
 @click.option("--trace", is_flag=True, help="Show every event: on stderr, or as JSON lines on stdout with --json.")
 @click.option(
+    "--capture",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write every frame to a pcapng file, or to a named pipe for live Wireshark.",
+)
+@click.option(
     "--keys",
     "key_file",
     metavar="FILE",
@@ -135,6 +143,7 @@ def serve(
     control: str | None,
     faults: tuple[str, ...],
     trace: bool,
+    capture: Path | None,
     key_file: Path | None,
     insecure: bool,
     speed: str,
@@ -157,6 +166,7 @@ def serve(
         control=control,
         faults=faults,
         trace=trace,
+        capture=capture,
         speed=base_speed,
         session_speed=Fraction(base_speed > 0)
         if session_speed is None
@@ -204,6 +214,8 @@ class _Run:
             ports = _open_ports(options.ports, stack)
             pacer = Pacer(options.speed, options.session_speed, time.monotonic_ns())
             serving = self._serving = Serving(self._device, ports, pacer)
+            if options.capture is not None:
+                _start_capture(options.capture, options, self._device, serving, stack)
             control = await _start_control(options.control, serving, stack)
             say_line(_security_line(options))
             try:
@@ -413,6 +425,39 @@ def _open_ports(specs: Sequence[PortSpec], stack: contextlib.AsyncExitStack) -> 
         stack.callback(port.close)
         ports.append(port)
     return ports
+
+
+def _start_capture(
+    path: Path, options: _Options, device: Device, serving: Serving, stack: contextlib.AsyncExitStack
+) -> None:
+    import asyncio
+
+    from emulator import VERSION
+    from emulator.capture.observer import CaptureObserver
+    from emulator.capture.recorder import CaptureHeader
+    from emulator.capture.sink import open_sink
+    from emulator.capture.targets import CaptureFailed
+    from firmware_model import MODEL_VERSION
+
+    serial_number = f"{options.serial_number:08X}"
+    header = CaptureHeader(
+        hardware=f"emulated pump {serial_number}",
+        application=f"vpump {VERSION}",
+        facts=(
+            ("profile", device.profile_name),
+            ("serial number", serial_number),
+            ("seed", str(options.seed)),
+            ("model version", str(MODEL_VERSION)),
+        ),
+        ports=tuple(port.text for port in options.ports),
+    )
+    try:
+        sink = open_sink(path, header.blocks(), say)
+    except CaptureFailed as failed:
+        raise UsageFailure(f"--capture: {failed}") from None
+    observer = CaptureObserver(sink, asyncio.get_running_loop().call_soon)
+    stack.callback(observer.close)
+    serving.observe(observer)
 
 
 async def _start_control(spec: str | None, serving: Serving, stack: contextlib.AsyncExitStack) -> ControlHandle | None:
