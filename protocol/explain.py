@@ -8,7 +8,7 @@ from typing import Any
 
 from protocol.fields import FormatError, decode, layout_of, table_of
 from protocol.frame import MAJOR, Flag, Frame, FrameError, parse_body
-from protocol.framing import LineFault
+from protocol.framing import HEADER_SIZE, LineFault
 from protocol.messages.log import LogRecord
 from protocol.messages.log_records import data_of
 from protocol.messages.operations import by_opcode
@@ -38,6 +38,7 @@ class Explained:
     message     the decoded request or granted answer; None where there is none to be had
     nak         the refusal that an answer is
     problem     why the payload is not what it should be, or cannot be read; empty when it is well
+    problem_at  offset in the body of the field that is not what it should be; None where it is no one field
     """
 
     name: str
@@ -47,6 +48,7 @@ class Explained:
     message: object | None = None
     nak: Nak | None = None
     problem: str = ""
+    problem_at: int | None = None
 
     @property
     def summary(self) -> str:
@@ -100,7 +102,10 @@ def explain(body: bytes, plain: bytes | None = None) -> Explained:
     try:
         return replace(known, message=decode(message_class, payload))
     except FormatError as error:
-        return replace(known, problem=f"no {message_class.__name__}: {error.reason}")
+        at = HEADER_SIZE + (direction == "answer")
+        return replace(
+            known, problem=f"no {message_class.__name__}: {error.reason}", problem_at=_place(message_class, error, at)
+        )
 
 
 def reject_words(fault: LineFault | None, body: bytes | None) -> str:
@@ -119,6 +124,13 @@ def reject_words(fault: LineFault | None, body: bytes | None) -> str:
 def field_words(message: object) -> tuple[tuple[str, str], ...]:
     """Names and values of a message's fields, for people."""
     return tuple((row.name, _word(getattr(message, row.name))) for row in table_of(type(message)))
+
+
+def _place(message_class: type[Any], error: FormatError, at: int) -> int | None:
+    """Where the field lies that a message at an offset could not be read for."""
+    table = table_of(message_class)
+    offset = table[error.field].offset if error.field < len(table) else None
+    return None if offset is None else at + offset
 
 
 def _refused(known: Explained, payload: bytes) -> Explained:

@@ -51,14 +51,16 @@ KeysOf = Callable[[int], Iterable[RoleKeys]]
 class Overheard:
     """What a frame is to who overhears it.
 
-    plain     the payload in the clear; None if it is sealed and nobody here can open it
-    problem   why it cannot be opened, or why its receiver takes no notice of it; empty when it is well
+    plain     the payload in the clear; None if it is sealed and was not opened here
+    problem   why its receiver takes no notice of it, as far as that can be known; empty when it is well
+    remark    why it was not opened here, or what is the matter with its handshake; empty when there is nothing to say
     role, host_id   whose session it is of; None where that is not known
     skipped   how many frames of its direction and session are missing before it
     """
 
     plain: bytes | None
     problem: str = ""
+    remark: str = ""
     role: Role | None = None
     host_id: int | None = None
     skipped: int = 0
@@ -94,9 +96,9 @@ class _Session:
         opener, counter = self.openers[direction], counter_of(frame)
         if counter <= opener.last:
             problem = f"counter {counter} is not above {opener.last}: a copy of an earlier frame"
-            return Overheard(plain, problem, self.role, self.host_id)
+            return Overheard(plain, problem, role=self.role, host_id=self.host_id)
         skipped, opener.last = counter - opener.last - 1, counter
-        return Overheard(plain, "", self.role, self.host_id, skipped)
+        return Overheard(plain, role=self.role, host_id=self.host_id, skipped=skipped)
 
 
 @dataclass(slots=True)
@@ -127,7 +129,7 @@ class Listener:
         pump = self._pump(frame.address)
         if Flag.SECURED in frame.flags:
             return self._open(pump, frame)
-        return Overheard(frame.payload, self._note(pump, frame) if frame.opcode in _HANDSHAKE else "")
+        return Overheard(frame.payload, remark=self._note(pump, frame) if frame.opcode in _HANDSHAKE else "")
 
     def _pump(self, address: int) -> _Pump:
         if address not in self._pumps and len(self._pumps) == MOST_PUMPS:
@@ -213,8 +215,8 @@ class Listener:
                 self._begin(pump, frame.session_id, begun)
                 return begun.hear(frame, direction, plain)
         if session is not None:
-            return Overheard(None, _WRONG_TAG, session.role, session.host_id)
-        return Overheard(None, pump.why or "it is of no session that was opened here")
+            return Overheard(None, _WRONG_TAG, role=session.role, host_id=session.host_id)
+        return Overheard(None, remark=pump.why or "it is of no session that was opened here")
 
     @staticmethod
     def _begin(pump: _Pump, session_id: int, session: _Session) -> None:

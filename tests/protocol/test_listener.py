@@ -61,7 +61,7 @@ def test_every_frame_behind_a_handshake_is_opened_whatever_is_lost_or_repeated(
     passed = [frame for frame in rest for _ in range(data.draw(st.integers(0, 2)))]
     listener = Listener(published)
     for frame in handshake:
-        assert listener.hear(frame).problem == ""
+        assert listener.hear(frame).remark == ""
     last = {Flag(0): 0, Flag.RESP: 0}
     for frame in passed:
         told = listener.hear(frame)
@@ -112,7 +112,7 @@ def test_a_session_whose_first_answer_is_missing_is_known_by_its_next_frame() ->
 )
 def test_without_a_step_of_the_handshake_the_frames_stay_sealed_and_say_why(name: str, answer: bool, why: str) -> None:
     told = heard(without(a_session().frames, name, answer=answer))
-    assert {(each.plain, each.problem) for each in told} == {(None, why)}
+    assert {(each.plain, each.problem, each.remark) for each in told} == {(None, "", why)}
 
 
 def test_a_handshake_is_followed_by_the_greeting_that_it_was_made_with() -> None:
@@ -133,10 +133,10 @@ def test_keys_of_its_own_are_needed_and_suffice() -> None:
         stranger.hear(frame)
     stranger.hear(line.frames[2])
     why = "no key that is given here fits for role clinician of pump 00C0FFEE"
-    assert stranger.hear(opened).problem == why
-    assert {each.problem for each in heard(line.frames)} == {why}
+    assert stranger.hear(opened).remark == why
+    assert {each.remark for each in heard(line.frames)} == {why}
     reader_only = RoleKeys(MappingProxyType({Role.READER: OWN.of_role[Role.READER]}))
-    assert {each.problem for each in heard(line.frames, Listener(lambda _: [reader_only]))} == {
+    assert {each.remark for each in heard(line.frames, Listener(lambda _: [reader_only]))} == {
         "no key is given here for role clinician of pump 00C0FFEE"
     }
     both = Listener(lambda serial: [keys.test_keys(serial), OWN])
@@ -150,10 +150,10 @@ def test_a_host_that_has_not_the_key_is_told_of() -> None:
     for frame in line.frames[:4]:
         listener.hear(frame)
     wrong = replace(auth, payload=bytes(8))
-    assert "the host's cryptogram fits no OPEN" in listener.hear(wrong).problem
-    assert listener.hear(auth).problem == ""
+    assert "the host's cryptogram fits no OPEN" in listener.hear(wrong).remark
+    assert listener.hear(auth).remark == ""
     heard(line.frames[5:], listener)
-    assert listener.hear(auth).problem == "", "its session has begun, and it is the same cryptogram"
+    assert listener.hear(auth).remark == "", "its session has begun, and it is the same cryptogram"
 
 
 @given(st.integers(0, 3), st.data())
@@ -179,11 +179,11 @@ def test_a_changed_frame_is_never_opened(number: int, data: st.DataObject) -> No
 def test_a_frame_of_a_session_that_nobody_opened() -> None:
     line = a_session()
     frame = sealed(line.frames)[0]
-    assert Listener(published).hear(frame) == Overheard(None, "its OPEN is not here")
+    assert Listener(published).hear(frame) == Overheard(None, remark="its OPEN is not here")
     listener = Listener(published)
     heard(line.frames, listener)
     strange = listener.hear(replace(frame, session_id=99))
-    assert (strange.plain, strange.problem) == (None, "it is of no session that was opened here")
+    assert (strange.plain, strange.remark) == (None, "it is of no session that was opened here")
 
 
 def test_a_session_in_the_clear_needs_nothing() -> None:
