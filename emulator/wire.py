@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 from firmware_model.commands import Command, Reply
 
@@ -50,6 +50,7 @@ class WireFrame:
     effect    link, read, stage, therapy or alarm; empty when unknown
     summary   the fields, for people
     rejected  why the piece is no acceptable frame, in words; empty for a good one
+    at        index in `raw` of the byte for which it is rejected; None where nobody has looked for it
     silent    True for bytes that mean nothing at all, such as a spare delimiter
     """
 
@@ -60,6 +61,7 @@ class WireFrame:
     summary: str | LazyText = ""
     rejected: str = ""
     silent: bool = False
+    at: int | None = None
 
 
 class FrameCutter(Protocol):
@@ -144,3 +146,51 @@ class WireProtocol(Protocol):
 
     def advance(self, now: int) -> None:
         """Let the wire's time-outs run out."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRow:
+    """A field of a frame, for people.
+
+    offset  where it begins, as the protocol counts
+    text    the value in people's units, where that says more
+    """
+
+    offset: int
+    name: str
+    value: str
+    unit: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameWords:
+    """A good frame as `decode` and `send` show it.
+
+    direction   request or answer, or what else the protocol calls a frame
+    words       what it says, for people
+    document    the same as JSON values, by their names
+    problem     why its content is not what it should be; empty when it is well
+    at          index in its raw bytes of what is not as it should be; None where it is no one place
+    rows        all its fields, in the order of their bytes
+    """
+
+    direction: str
+    words: str
+    document: Mapping[str, Any]
+    problem: str = ""
+    at: int | None = None
+    rows: tuple[FieldRow, ...] = ()
+
+
+class Decoder(Protocol):
+    """Explains recordings of a line, without a pump. It is given all frames of a recording in their order."""
+
+    def cutter(self, direction: Direction | None) -> FrameCutter:
+        """A new cutter for one direction; for both, mixed, where nobody knows who spoke (None)."""
+
+    def explain(self, frame: WireFrame) -> FrameWords:
+        """What a frame says that one of these cutters has cut and not rejected."""
+
+    def unfinished(self, rest: bytes) -> str:
+        """Why bytes at the end of a recording are no frame yet; empty for bytes that mean nothing."""

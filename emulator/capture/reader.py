@@ -32,11 +32,11 @@ MOST_INTERFACES: Final = 4096
 """In one section."""
 
 _ByteOrder = Literal["little", "big"]
-_SECTION_START: Final = BlockType.SECTION_HEADER.to_bytes(4, "little")  # reads the same both ways
+SECTION_START: Final = BlockType.SECTION_HEADER.to_bytes(4, "little")  # reads the same both ways
 _PREFIX_BYTES: Final = 8
 _TRAILER_BYTES: Final = 4
 _READ: Final = frozenset(BlockType)
-_OLD_PCAP: Final = frozenset(
+PCAP_MAGICS: Final = frozenset(
     magic.to_bytes(4, order) for magic in (0xA1B2C3D4, 0xA1B23C4D) for order in ("little", "big")
 )
 
@@ -112,6 +112,8 @@ class PcapngReader:
         if left or self._skipped_length:
             begun = f"after {left} of its bytes" if not self._skipped_length else "of a kind that is skipped"
             raise CaptureError(self._offset, f"the file ends within a block, {begun}")
+        if not self._in_section:
+            raise CaptureError(self._offset, "the file is empty; a capture begins with a section header")
 
     def _peek(self, start: int, size: int) -> bytes:
         return self._held[self._at + start : self._at + start + size]
@@ -126,11 +128,11 @@ class PcapngReader:
         """The length of the block that is complete in what is held, None for none. Skips what nobody here reads."""
         while self._skip():
             left = len(self._held) - self._at
-            if not self._in_section and not _SECTION_START.startswith(self._peek(0, 4)):
+            if not self._in_section and not SECTION_START.startswith(self._peek(0, 4)):
                 raise CaptureError(self._offset, _no_pcapng(self._peek(0, 4)))
             if left < _PREFIX_BYTES + 4:
                 return None
-            if self._peek(0, 4) == _SECTION_START:
+            if self._peek(0, 4) == SECTION_START:
                 self._order = self._byte_order(self._peek(_PREFIX_BYTES, 4))
             kind, length = (int.from_bytes(self._peek(start, 4), self._order) for start in (0, 4))
             if length < BLOCK_FRAME_BYTES or length % 4:
@@ -272,9 +274,9 @@ class _Body:
 
 
 def _no_pcapng(start: bytes) -> str:
-    if start in _OLD_PCAP:
+    if start in PCAP_MAGICS:
         return "this is the older pcap; make pcapng of it with 'editcap -F pcapng OLD NEW'"
-    return f"this is no pcapng: it begins with {start.hex()}, not with {_SECTION_START.hex()}"
+    return f"this is no pcapng: it begins with {start.hex()}, not with {SECTION_START.hex()}"
 
 
 def _ticks_per_s(resolution: bytes) -> int:

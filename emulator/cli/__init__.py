@@ -43,7 +43,7 @@ COMMANDS: dict[str, CommandEntry] = {
     "log": CommandEntry("event_log", "Read the event log."),
     "watch": CommandEntry("reading", "Live telemetry, a line at a time."),
     "send": CommandEntry("lines", "Send raw bytes to the line, and show what came back."),
-    "decode": CommandEntry("decode", "Explain bytes: hex on standard input, or a raw capture."),
+    "decode": CommandEntry("decode", "Explain what was recorded of a line: hex, raw bytes, or a capture."),
     "faults": CommandEntry("faults", "Everything that can be made to go wrong, on the line and in the pump."),
     "state": CommandEntry("state", "Save-states: what one holds, and where two differ."),
 }

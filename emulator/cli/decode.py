@@ -1,216 +1,199 @@
-"""`vpump decode`: explains bytes of the line, frame by frame, and says why others are none."""
+"""`vpump decode`: explains what was recorded of a line, frame by frame, and says why the rest is none."""
 
 from __future__ import annotations
 
+import codecs
+import itertools
 import json
-import re
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 import click
 
-import protocol.explain
+from emulator.capture.explainer import Explained, Explainer, PacketExplainer
+from emulator.capture.hex_text import HexError, HexText, is_hex
+from emulator.capture.pcapng import LINKTYPE_USER0
+from emulator.capture.reader import PCAP_MAGICS, SECTION_START, CaptureError, Interface, PcapngReader
 from emulator.cli.connection import json_option
-from emulator.cli.errors import UsageFailure, json_requested
-from emulator.cli.wording import document_of, summary_of, summary_of_nak
-from protocol.channel import counter_of
-from protocol.explain import explain as explain_body
-from protocol.explain import reject_words
-from protocol.frame import Flag
-from protocol.framing import Piece, StreamReader
+from emulator.cli.decode_view import document_of, lines_of
+from emulator.cli.errors import UsageFailure, json_requested, say
+from emulator.vpump_decoder import VpumpDecoder
+from emulator.wire import Decoder
 
-MAX_INPUT_BYTES = 64 << 20
-READ_BYTES = 1 << 16
+if TYPE_CHECKING:
+    from protocol.keys import RoleKeys
 
-_COMMENT = re.compile(r"(?:#|//|;).*")
-_PREFIX = re.compile(r"0[xX]|\\x")
-_SEPARATORS = re.compile(r"[\s,:_\-]+")
-_HEX_TEXT = re.compile(rb"[0-9A-Fa-fxX\\\s,:_\-]*")
+READ_BYTES: Final = 1 << 16
+SNIFFED_BYTES: Final = 4096
+"""By so many first bytes at most it is known what the input is."""
+USER_LINK_TYPES: Final = range(LINKTYPE_USER0, LINKTYPE_USER0 + 16)
+"""What a packet of a line can be captured as: for private use, so each may be ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """A stretch of bytes: a frame with its name and fields, or something else and why it is none.
+class _Readable(Protocol):
+    """Gives what is there, and waits only while nothing is."""
 
-    direction   request, answer, event; empty when it is no frame
-    session     of a secured frame: what is in it, only its keys tell
-    counter     of a secured frame, as its sender says it
-    rejected    why it is no good frame; empty for a good one
-    """
-
-    offset: int
-    raw: bytes
-    name: str = ""
-    direction: str = ""
-    retry: bool = False
-    txn: int | None = None
-    address: int | None = None
-    session: int | None = None
-    counter: int | None = None
-    summary: str = ""
-    fields: dict[str, Any] | None = None
-    rejected: str = ""
-
-    def document(self) -> dict[str, Any]:
-        """As JSON values."""
-        document: dict[str, Any] = {"offset": self.offset, "raw": self.raw.hex()}
-        if self.rejected:
-            document["rejected"] = self.rejected
-        if self.name:
-            address = f"{self.address:08X}"
-            document |= {"name": self.name, "direction": self.direction, "retry": self.retry}
-            document |= {"txn": self.txn, "address": address, "fields": self.fields}
-        if self.session is not None:
-            document |= {"session": f"{self.session:04X}", "counter": self.counter}
-        return document
-
-    def line(self) -> str:
-        """For people."""
-        head = f"{self.offset:>6}"
-        if not self.name:
-            return f"{head}  rejected: {self.rejected}  {self.raw.hex(' ')}"
-        named = f"{self.name} retry" if self.retry else self.name
-        told = f"rejected: {self.rejected}" if self.rejected else self.summary
-        return f"{head}  {self.direction:<7}  {named} txn={self.txn} address={self.address:08X}  {told}".rstrip()
+    def read1(self, size: int, /) -> bytes: ...
 
 
-def explain(stream: bytes, offset: int = 0) -> list[Explained]:
-    """All that a stream holds, an unfinished rest included; spare delimiters and skipped bytes are left out."""
-    explainer = Explainer(offset)
-    return [*explainer.feed(stream), *explainer.rest()]
-
-
-class Explainer:
-    """Explains a stream that arrives in pieces."""
-
-    def __init__(self, offset: int = 0) -> None:
-        self._reader = StreamReader()
-        self._offset = offset
-        self._held = b""
-
-    def feed(self, data: bytes) -> Iterator[Explained]:
-        """What is complete with these bytes."""
-        self._held += data
-        for piece in self._reader.feed(data):
-            at = self._offset
-            self._offset += len(piece.raw)
-            self._held = self._held[len(piece.raw) :]
-            if piece.body is not None or piece.fault is not None:
-                yield _explain_piece(at, piece)
-
-    def rest(self) -> Iterator[Explained]:
-        """What has begun and not ended."""
-        if self._held.strip(b"\x00"):
-            yield Explained(
-                self._offset, self._held, rejected=f"unfinished: {len(self._held)} bytes without a final 00"
-            )
-
-
-def _explain_piece(offset: int, piece: Piece) -> Explained:
-    rejected = reject_words(piece.fault, piece.body)
-    if rejected or piece.body is None:
-        return Explained(offset, piece.raw, rejected=rejected)
-    told = explain_body(piece.body)
-    secured = Flag.SECURED in told.frame.flags
-    return Explained(
-        offset=offset,
-        raw=piece.raw,
-        name=told.name,
-        direction=told.direction,
-        retry=Flag.RETRY in told.frame.flags,
-        txn=told.frame.txn,
-        address=told.frame.address,
-        session=told.frame.session_id if secured else None,
-        counter=counter_of(told.frame) if secured else None,
-        summary=_sealed_summary(told) if secured else _summary(told),
-        fields=_fields(told),
-        rejected="" if secured else told.problem,
-    )
-
-
-def _sealed_summary(told: protocol.explain.Explained) -> str:
-    frame = told.frame
-    return f"{told.problem}: session {frame.session_id:04X}, counter {counter_of(frame)}, {len(frame.payload)} bytes"
-
-
-def _summary(told: protocol.explain.Explained) -> str:
-    if told.nak is not None:
-        return summary_of_nak(told.nak)
-    if told.message is None:
-        return ""
-    return f"OK {summary_of(told.message)}".strip() if told.direction == "answer" else summary_of(told.message)
-
-
-def _fields(told: protocol.explain.Explained) -> dict[str, Any] | None:
-    if told.nak is not None:
-        nak = told.nak
-        return {"nak": nak.code.name.lower(), "field": nak.field, "element": nak.element, "detail": nak.detail}
-    return None if told.message is None else document_of(told.message)
-
-
-def bytes_of_hex(text: str) -> bytes:
-    """Hex digits to bytes: spaces, commas, colons, 0x and comments (# // ;) do not matter; raises UsageFailure."""
-    found = bytearray()
-    for number, line in enumerate(text.splitlines(), start=1):
-        bare = _PREFIX.sub(" ", _COMMENT.sub("", line))
-        for word in _SEPARATORS.split(bare):
-            if not word:
-                continue
-            try:
-                # Bytes that were written one by one may lack their leading zero; longer words may not.
-                found += bytes.fromhex(word.zfill(2) if len(word) == 1 else word)
-            except ValueError:
-                raise UsageFailure(
-                    f"line {number}: '{word[:32]}' is no hex; allowed are pairs of 0 to 9 and a to f."
-                ) from None
-    return bytes(found)
-
-
-def _is_hex_text(data: bytes) -> bool:
-    bare = b"\n".join(re.sub(rb"(?:#|//|;).*", b"", line) for line in data.splitlines())
-    return _HEX_TEXT.fullmatch(bare) is not None and bool(bare.strip())
+Explain = Callable[[Iterator[bytes], Decoder], Iterator[Explained]]
 
 
 @click.command(
-    epilog="\b\nExamples:\n  echo '00 02 10 07 01 01 …' | vpump decode\n  vpump decode capture.bin --json\n\n"
-    "Input that consists of hex digits is read as hex, anything else as raw bytes. What is in a\n"
-    "secured frame, only the keys of its session tell: its header is explained, no more."
+    epilog="\b\nExamples:\n"
+    "  vpump decode pump.pcapng                     what 'vpump serve --capture' has written\n"
+    "  vpump decode pump.pcapng --keys keys.toml    the same, of a pump that has keys of its own\n"
+    "  echo '00 02 10 07 01 01 …' | vpump decode -v hex, with a table of all fields\n"
+    "  vpump decode line.bin --json                 raw bytes of a line; a document per frame\n"
+    "  tail -c +1 -f pump.pcapng | vpump decode     while it is being written\n\n"
+    "Sealed frames are opened if their handshake was recorded, too, from HELLO on, and the pump has the\n"
+    "published test keys or keys that stand in --keys FILE."
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
-@click.option("--format", "form", type=click.Choice(["auto", "hex", "raw"]), default="auto", help="What it is (auto).")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["auto", "hex", "raw", "pcapng"]),
+    default="auto",
+    help="What it is. [default: as its first bytes tell]",
+)
+@click.option(
+    "--keys",
+    "key_file",
+    metavar="FILE",
+    envvar="VPUMP_KEYS",
+    type=click.Path(path_type=Path),
+    help="Keys of your pumps ('vpump keys --help'), to open sealed frames; else VPUMP_KEYS.",
+)
+@click.option(
+    "-v", "--verbose", is_flag=True, help="A table for each frame: offset, name, value and unit of all fields."
+)
 @json_option
-def decode(file: Path | None, form: str) -> None:
-    """Explain bytes: hex on standard input, or FILE with hex or a raw capture; with --json, a document per line."""
-    data = _read(file)
-    if form == "hex" or (form == "auto" and (_is_hex_text(data) or (file is None and _is_text(data)))):
-        data = bytes_of_hex(data.decode("utf-8", errors="replace"))
-    if not data:
-        raise UsageFailure("there are no bytes to decode; give hex on standard input, or a FILE.")
-    explainer = Explainer()
-    for start in range(0, len(data), READ_BYTES):
-        _show(explainer.feed(data[start : start + READ_BYTES]))
-    _show(explainer.rest())
-
-
-def _is_text(data: bytes) -> bool:
-    """Whether somebody typed it; what is typed on standard input is meant as hex, and wrong hex is said so."""
-    return all(byte in b"\t\r\n" or 0x20 <= byte < 0x7F for byte in data)
-
-
-def _read(file: Path | None) -> bytes:
+def decode(file: Path | None, form: str, key_file: Path | None, verbose: bool) -> None:
+    """Explain what was recorded of a line: FILE, or standard input; hex, raw bytes, or pcapng."""
+    decoder = VpumpDecoder(_keys_of(key_file), thorough=verbose)
     if file is None:
-        data = sys.stdin.buffer.read(MAX_INPUT_BYTES + 1)
-    else:
-        with file.open("rb") as opened:
-            data = opened.read(MAX_INPUT_BYTES + 1)
-    if len(data) > MAX_INPUT_BYTES:
-        raise UsageFailure(f"the input has more than {MAX_INPUT_BYTES} bytes; decode it in parts.")
-    return data
+        _decode(cast("_Readable", sys.stdin.buffer), form, decoder, from_file=False, verbose=verbose)
+        return
+    with file.open("rb") as opened:
+        _decode(opened, form, decoder, from_file=True, verbose=verbose)
 
 
-def _show(found: Iterator[Explained]) -> None:
-    for each in found:
-        click.echo(json.dumps(each.document()) if json_requested() else each.line())
+def bytes_of_hex(text: str) -> bytes:
+    """Hex digits to bytes; raises UsageFailure."""
+    reader = HexText()
+    try:
+        return b"".join(reader.feed(text)) + reader.end()
+    except HexError as error:
+        raise UsageFailure(str(error)) from None
+
+
+def _keys_of(path: Path | None) -> Callable[[int], Iterable[RoleKeys]]:
+    """The keys that a pump may have: those of the file first, then those that everybody can work out."""
+    from emulator.keyfile import KeyFileError, read_key_file
+    from protocol.keys import test_keys
+
+    try:
+        held = {} if path is None else dict(read_key_file(path).pumps)
+    except KeyFileError as error:
+        raise UsageFailure(f"--keys: {error}") from error
+
+    def keys_of(serial_number: int) -> Iterator[RoleKeys]:
+        if serial_number in held:
+            yield held[serial_number]
+        yield test_keys(serial_number)
+
+    return keys_of
+
+
+def _decode(stream: _Readable, form: str, decoder: Decoder, *, from_file: bool, verbose: bool) -> None:
+    chunks: Iterator[bytes] = iter(lambda: stream.read1(READ_BYTES), b"")
+    head = b""
+    while form == "auto":
+        chunk = next(chunks, b"")
+        head += chunk
+        form = form_of(head, ended=not chunk, from_file=from_file)
+    for explained in _FORMS[form](itertools.chain([head], chunks), decoder):
+        if json_requested():
+            click.echo(json.dumps(document_of(explained, verbose=verbose)))
+        else:
+            click.echo("\n".join(lines_of(explained, verbose=verbose)))
+
+
+def form_of(head: bytes, *, ended: bool, from_file: bool) -> str:
+    """What an input is that begins with these bytes: hex, raw or pcapng; auto while more of them must be seen.
+
+    Text on standard input is meant as hex, and wrong hex is said so; in a file it may be anything.
+    """
+    if any(magic.startswith(head[:4]) for magic in (SECTION_START, *PCAP_MAGICS)) and not (ended and len(head) < 4):
+        return "pcapng" if len(head) >= 4 else "auto"
+    if not all(byte in b"\t\r\n" or 0x20 <= byte < 0x7F for byte in head):
+        return "raw"
+    lines, newline, _ = head.rpartition(b"\n")
+    if not (ended or newline or len(head) >= SNIFFED_BYTES):
+        return "auto"
+    text = (head if ended or not newline else lines).decode("ascii")
+    return "hex" if not from_file or is_hex(text) else "raw"
+
+
+def _explain_raw(chunks: Iterator[bytes], decoder: Decoder) -> Iterator[Explained]:
+    explainer = Explainer(decoder)
+    empty = True
+    for chunk in chunks:
+        empty = empty and not chunk
+        yield from explainer.feed(chunk)
+    if empty:
+        raise UsageFailure("there are no bytes to decode; give hex on standard input, or a FILE.")
+    yield from explainer.rest()
+
+
+def _explain_hex(chunks: Iterator[bytes], decoder: Decoder) -> Iterator[Explained]:
+    return _explain_raw(_bytes_in(chunks), decoder)
+
+
+def _bytes_in(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    characters, reader = codecs.getincrementaldecoder("utf-8")("replace"), HexText()
+    try:
+        for chunk in chunks:
+            yield from reader.feed(characters.decode(chunk))
+        yield from reader.feed(characters.decode(b"", final=True))
+        yield reader.end()
+    except HexError as error:
+        raise UsageFailure(str(error)) from None
+
+
+def _explain_pcapng(chunks: Iterator[bytes], decoder: Decoder) -> Iterator[Explained]:
+    reader, explainer = PcapngReader(), PacketExplainer(decoder)
+    strange: set[Interface] = set()
+    broken: CaptureError | None = None
+    try:
+        for chunk in chunks:
+            for packet in reader.feed(chunk):
+                if packet.interface.link_type in USER_LINK_TYPES:
+                    yield from explainer.feed(packet)
+                elif packet.interface not in strange:
+                    strange.add(packet.interface)
+                    say(_strange_sentence(packet.interface))
+        reader.end()
+    except CaptureError as error:
+        broken = error
+    yield from explainer.rest()
+    if broken is not None:
+        raise UsageFailure(f"the capture is broken {broken}")
+
+
+def _strange_sentence(interface: Interface) -> str:
+    first, last = USER_LINK_TYPES[0], USER_LINK_TYPES[-1]
+    named = f" ({interface.name})" if interface.name else ""
+    return (
+        f"interface {interface.number}{named} has link type {interface.link_type}, and a line is captured as one of "
+        f"{first} to {last}; its packets are left out."
+    )
+
+
+_FORMS: Final[Mapping[str, Explain]] = MappingProxyType(
+    {"hex": _explain_hex, "raw": _explain_raw, "pcapng": _explain_pcapng}
+)

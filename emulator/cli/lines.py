@@ -7,10 +7,14 @@ import time
 
 import click
 
+from emulator.capture.explainer import explain
 from emulator.cli.connection import Target, failures, reaches_port, url_of
-from emulator.cli.decode import bytes_of_hex, explain
+from emulator.cli.decode import bytes_of_hex
+from emulator.cli.decode_view import document_of, line_of
 from emulator.cli.errors import UsageFailure, json_requested
 from emulator.cli.quantities import DURATION, US_PER_S
+from emulator.vpump_decoder import VpumpDecoder
+from emulator.wire import Direction
 
 DEFAULT_WAIT_US = 500_000
 MAX_SENT_BYTES = 1 << 16
@@ -34,15 +38,15 @@ def send(target: Target, hex_words: tuple[str, ...], wait_us: int) -> None:
     if len(data) > MAX_SENT_BYTES:
         raise UsageFailure(f"HEX has {len(data)} bytes; at most {MAX_SENT_BYTES} are sent at once.")
     received = _exchange(url_of(target), data, wait_us)
-    explained = explain(received)
+    explained = explain(received, VpumpDecoder(), Direction.ANSWER)
     if json_requested():
-        frames = [each.document() for each in explained]
+        frames = [document_of(each) for each in explained]
         click.echo(json.dumps({"sent": data.hex(), "received": received.hex(), "frames": frames}))
         return
     click.echo(f"sent      {data.hex(' ')}")
     click.echo(f"received  {received.hex(' ') or 'nothing'}")
     for each in explained:
-        click.echo(each.line())
+        click.echo(line_of(each))
 
 
 def _exchange(url: str, data: bytes, wait_us: int) -> bytes:

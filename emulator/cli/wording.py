@@ -24,7 +24,7 @@ LOUD_MARKS: Mapping[Marks, str] = {
 
 _SERIAL_NUMBER = "serial_number"
 # Names of things rather than amounts: a person compares them with what another sentence says.
-_IN_HEX = frozenset({_SERIAL_NUMBER, "host_id", "from_host_id", "crc32"})
+IN_HEX = frozenset({_SERIAL_NUMBER, "host_id", "from_host_id", "crc32"})
 _UNKNOWN_U16 = 0xFFFF
 _NANOLITRES = re.compile(r"\b([0-9]+) nl\b", re.ASCII)
 _SECONDS = re.compile(r"\b([0-9]+) s\b", re.ASCII)
@@ -81,7 +81,7 @@ def names_of(flags: IntFlag) -> list[str]:
 
 def text_of(value: Any, unit: str = "", name: str = "") -> str:
     """One field's value for people."""
-    if name in _IN_HEX:
+    if name in IN_HEX:
         return f"{value:08X}"
     if isinstance(value, IntFlag):
         return ", ".join(names_of(value)) or "none"

@@ -7,9 +7,12 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emulator.capture.explainer import Explainer, explain
 from emulator.cli import main
-from emulator.cli.decode import Explainer, bytes_of_hex, explain
+from emulator.cli.decode import SNIFFED_BYTES, bytes_of_hex, form_of
+from emulator.cli.decode_view import document_of, line_of
 from emulator.cli.errors import UsageFailure
+from emulator.vpump_decoder import VpumpDecoder
 
 HELLO = "00 02 10 07 01 01 ff ff ff ff 01 02 02 02 01 05 47 b8 45 42 00"
 STATUS = "00 08 10 07 01 02 ee ff c0 01 01 01 01 05 7f 1e 46 8a 00"
@@ -22,10 +25,12 @@ def decode(text: str | bytes, *arguments: str) -> Result:
 
 
 def test_the_specifications_frames() -> None:
-    hello, status, refused = explain(bytes_of_hex(HELLO + STATUS + REFUSED))
-    assert (hello.name, hello.direction, hello.fields) == ("HELLO", "request", {"major": 1, "minor": 0})
-    assert (status.name, status.txn, status.address) == ("STATUS", 7, 0x00C0FFEE)
-    assert refused.fields == {"nak": "auth_required", "field": 255, "element": 0, "detail": 0}
+    hello, status, refused = explain(bytes_of_hex(HELLO + STATUS + REFUSED), VpumpDecoder())
+    greeting, reading, refusal = (document_of(each) for each in (hello, status, refused))
+    assert (greeting["name"], greeting["direction"]) == ("HELLO", "request")
+    assert greeting["fields"] == {"major": 1, "minor": 0}
+    assert (reading["name"], reading["txn"], reading["address"]) == ("STATUS", 7, "00C0FFEE")
+    assert refusal["fields"] == {"nak": "auth_required", "field": 255, "element": 0, "detail": 0}
     assert [each.offset for each in (hello, status, refused)] == [0, 21, 40]
 
 
@@ -87,21 +92,54 @@ def test_wrong_hex_names_its_line() -> None:
 
 @given(st.binary(max_size=400), st.integers(1, 50))
 def test_any_bytes_are_explained_however_they_arrive(data: bytes, size: int) -> None:
-    explainer = Explainer()
+    explainer = Explainer(VpumpDecoder())
     found = [each for start in range(0, len(data), size) for each in explainer.feed(data[start : start + size])]
     found += explainer.rest()
-    assert found == explain(data)
+    assert found == explain(data, VpumpDecoder())
     for each in found:
+        assert each.offset is not None
         assert data[each.offset : each.offset + len(each.raw)] == each.raw
-        assert each.line()
-        json.dumps(each.document())
+        assert each.at is None or each.at < len(each.raw)
+        assert line_of(each)
+        json.dumps(document_of(each))
 
 
 def test_a_secured_frame_is_a_good_one_that_only_its_keys_open() -> None:
     assert decode(SECURED).stdout.endswith(
-        "request  KEEPALIVE txn=9 address=00C0FFEE  secured: session 1234, counter 1, 2 bytes\n"
+        "request  KEEPALIVE txn=9 address=00C0FFEE  secured: session 1234, counter 1, 2 bytes  (its OPEN is not here)\n"
     )
     document = json.loads(decode(SECURED, "--json").stdout)
     assert (document["session"], document["counter"], document["fields"]) == ("1234", 1, None)
     assert "rejected" not in document
     assert "session" not in json.loads(decode(HELLO, "--json").stdout)
+
+
+@pytest.mark.parametrize(
+    ("head", "ended", "from_file", "form"),
+    [
+        (b"", False, False, "auto"),
+        (b"", True, False, "hex"),
+        (b"", True, True, "raw"),
+        (b"\n\r", False, False, "auto"),
+        (b"\n\r\r\n", False, True, "pcapng"),
+        (b"\xd4\xc3\xb2\xa1", False, True, "pcapng"),
+        (b"\xd4\xc3", True, True, "raw"),
+        (b"00 02 10", False, False, "auto"),
+        (b"00 02 10\n", False, False, "hex"),
+        (b"00 02 10\nzz", False, True, "hex"),
+        (b"hello\n", False, False, "hex"),
+        (b"hello\n", False, True, "raw"),
+        (b"0" * SNIFFED_BYTES, False, True, "hex"),
+        (b"\x00", False, False, "raw"),
+        (b"00 \xff", False, True, "raw"),
+    ],
+)
+def test_what_an_input_is_its_first_bytes_tell(head: bytes, ended: bool, from_file: bool, form: str) -> None:
+    assert form_of(head, ended=ended, from_file=from_file) == form
+
+
+def test_hex_that_is_wrong_further_on_is_told_behind_what_was_right() -> None:
+    result = decode(f"{HELLO}\nzz\n")
+    assert result.exit_code == 2
+    assert "HELLO" in result.stdout
+    assert "line 2: 'zz' is no hex" in result.stderr

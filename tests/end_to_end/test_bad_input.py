@@ -120,7 +120,7 @@ def test_words_that_mean_nothing(vpump: Vpump) -> None:
     garbage = vpump("decode", stdin=b"\x00\x05\xff\x01\x00\xfe\xfd")
     assert garbage.status == 0
     assert garbage.stdout.splitlines() == [
-        "     0  rejected: broken COBS coding  00 05 ff 01 00",
+        "     0  rejected: broken COBS coding: code 05 says that 4 bytes follow, and 2 do (byte 1)  00 05 ff 01 00",
         "     5  rejected: unfinished: 2 bytes without a final 00  fe fd",
     ]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import Serve, Vpump
+from tests.end_to_end.conftest import Serve, Start, Vpump
 from tests.end_to_end.product import VPUMP, Home, Process, serving
 from tests.end_to_end.streams import DEADLINE_S
 
@@ -158,3 +158,62 @@ def test_a_pipe_that_nobody_reads_holds_up_neither_the_beginning_nor_the_end(hom
     os.mkfifo(home.directory / "pipe")
     pump = serve("--capture", "pipe")
     assert pump.end(signal.SIGINT, 130).stderr.splitlines()[-1] == "vpump: interrupted."
+
+
+@needs_tshark
+def test_what_other_tools_have_made_of_a_capture_is_decoded_alike(home: Home, serve: Serve, vpump: Vpump) -> None:
+    pump = serve("--capture", "pump.pcapng")
+    assert vpump("interrogate", "-p", pump.url).status == 0
+    pump.end()
+    ours = vpump("decode", "pump.pcapng", "--json").documents
+    assert {"HELLO", "OPEN", "AUTH", "STATUS", "CLOSE"} <= {document["name"] for document in ours}
+    assert all(document["fields"] is not None for document in ours), "every sealed frame was opened"
+    for command in (
+        ["tshark", "-r", "pump.pcapng", "-w", "other.pcapng"],
+        ["editcap", "-F", "pcapng", "pump.pcapng", "other.pcapng"],
+        ["mergecap", "-w", "other.pcapng", "pump.pcapng"],
+    ):
+        (home.directory / "other.pcapng").unlink(missing_ok=True)
+        environment = home.environment() | {"HOME": str(home.directory)}
+        subprocess.run(command, cwd=home.directory, env=environment, check=True, capture_output=True)
+        assert vpump("decode", "other.pcapng", "--json").documents == ours, command
+    subprocess.run(["editcap", "-F", "pcap", "pump.pcapng", "old.pcap"], cwd=home.directory, check=True)
+    assert "make pcapng of it with 'editcap -F pcapng" in vpump("decode", "old.pcap").sentence
+
+
+def test_decode_reads_a_pump_live_through_a_pipe(home: Home, serve: Serve, vpump: Vpump, start: Start) -> None:
+    os.mkfifo(home.directory / "pipe")
+    decoding = start("decode", "pipe")
+    pump = serve("--listen", "tcp:127.0.0.1:0", "--capture", "pipe")
+    assert vpump("interrogate", "-p", pump.url).status == 0
+    decoding.stdout.wait_for(lambda line: "answer   CLOSE" in line)
+    assert not decoding.has_ended
+    pump.end()
+    assert decoding.wait().status == 0
+    assert "secured:" not in decoding.stdout.text
+
+
+def test_decode_ends_well_on_an_interrupt_and_when_nobody_reads_it(
+    home: Home, serve: Serve, vpump: Vpump, start: Start
+) -> None:
+    os.mkfifo(home.directory / "pipe")
+    decoding = start("decode", "pipe")
+    with (home.directory / "pipe").open("wb") as pipe:
+        pipe.write(bytes.fromhex("000210070101ffffffff01020202010547b8454200"))
+        pipe.flush()
+        decoding.stdout.wait_for(lambda line: "HELLO" in line)
+        assert decoding.interrupt().status == 130
+    pump = serve("--capture", "pump.pcapng")
+    assert vpump("interrogate", "-p", pump.url).status == 0
+    pump.end()
+    piped = subprocess.run(
+        ("sh", "-c", '"$@" -v pump.pcapng | head -n 1', "sh", *VPUMP, "decode"),
+        cwd=home.directory,
+        env=home.environment(),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=True,
+    )
+    assert len(piped.stdout.splitlines()) == 1
+    assert piped.stderr == ""
