@@ -42,7 +42,7 @@ def _bolus(host: HandHost) -> None:
 
 
 def commit_program(host: HandHost, op_id: int, wanted: Program) -> None:
-    stage_id, crc32 = _validated(host, wanted)
+    stage_id, crc32 = validated(host, wanted)
     host.ask(program.ProgramCommitRequest(stage_id=stage_id, crc32=crc32, op_id=op_id, therapy_rev=therapy_rev(host)))
 
 
@@ -129,7 +129,7 @@ class WellMeant:
         return self.host.ask(program.ProgramBeginRequest()).stage_id if self._prepares else 1
 
     def validated(self) -> tuple[int, int]:
-        return _validated(self.host, new_program(LONG_LOG)) if self._prepares else (1, 1)
+        return validated(self.host, new_program(LONG_LOG)) if self._prepares else (1, 1)
 
     def execute(self) -> deliver.BolusExecuteRequest:
         """Of a lease, if one is to be had."""
@@ -170,7 +170,7 @@ class WellMeant:
         return self.host.auth_request
 
 
-def _validated(host: HandHost, wanted: Program) -> tuple[int, int]:
+def validated(host: HandHost, wanted: Program) -> tuple[int, int]:
     stage_id = host.ask(program.ProgramBeginRequest()).stage_id
     for block, content in wire_blocks(wanted).items():
         for at in range(0, len(content), WRITE_PART):

@@ -11,53 +11,15 @@ from firmware_model.firmware import codes as model
 from firmware_model.firmware.supervisor import SelfTestPart
 from protocol.access import PumpState
 from protocol.fields import UNKNOWN_U32, decode, encode
-from protocol.messages import alarm, codes, deliver, link, log, op, pump_time, read, routine
+from protocol.messages import alarm, codes, deliver, log, op, pump_time, read, routine
 from protocol.messages.operations import by_name
 from protocol.messages.program import ProgramValidateAnswer
-from protocol.refusals import OK, Nak, NakCode
-from tests.device.desk import SECOND, Desk, new_device, turned
+from protocol.refusals import Nak, NakCode
+from tests.device.care_requests import NO_DRUG, drugs, nak, press, refill, wait
+from tests.device.desk import Desk, new_device
 from tests.device.hand_host import HandHost
 from tests.device.pump_states import ALARM, PATIENT_BOLUS, REFILL_NL, UNIX_S, host_of, therapy_rev
 from tests.firmware_model.pump_profiles import LONG_LOG, shipped
-
-NO_DRUG = routine.RefillDrug(name="", concentration_ng_per_ml=0)
-
-
-def wait(host: HandHost, seconds: int) -> None:
-    """Time passes, and the session is kept alive meanwhile."""
-    for at in range(0, seconds, 100):
-        host.device.advance(host.device.now_us + min(100, seconds - at) * SECOND)
-        host.ask(link.KeepaliveRequest())
-
-
-def nak(host: HandHost, message: object) -> Nak:
-    """The refusal, which must be one."""
-    payload = host.opened(host.send(host.request(message)))
-    assert payload[0] != OK, "it was granted"
-    return Nak.decode(payload)
-
-
-def press(host: HandHost, op_id: int) -> deliver.PatientBolusRequest:
-    return deliver.PatientBolusRequest(op_id=op_id, therapy_rev=therapy_rev(host))
-
-
-def refill(host: HandHost, refill_id: int, **values: Any) -> routine.RefillCommitRequest:
-    volume_nl = values.pop("volume_nl", REFILL_NL)
-    wanted = {
-        "refill_id": refill_id,
-        "measured_nl": 40_000,
-        "volume_nl": volume_nl,
-        "volume_complement": turned(volume_nl),
-        "drugs": (NO_DRUG,) * routine.REFILL_DRUGS_MAX,
-        "op_id": 3,
-        "therapy_rev": therapy_rev(host),
-    }
-    return routine.RefillCommitRequest(**wanted | values)
-
-
-def drugs(*used: tuple[str, int]) -> tuple[routine.RefillDrug, ...]:
-    places = [routine.RefillDrug(name=name, concentration_ng_per_ml=concentration) for name, concentration in used]
-    return (*places, *(NO_DRUG,) * (routine.REFILL_DRUGS_MAX - len(places)))
 
 
 def test_a_patient_presses_and_is_told_what_flows_and_what_is_left() -> None:
