@@ -101,7 +101,11 @@ REFUSALS: Final[Mapping[NakCode, Refusal]] = {
     NakCode.NO_SUCH_SESSION: Refusal(
         "this line has no such session", "open a new one (INSECURE: the line anew), read OP_LIST"
     ),
-    NakCode.BATTERY_LOW: Refusal("the cell is at its end", "replace the pump"),
+    NakCode.BATTERY_LOW: Refusal(
+        "the cell is so weak that a reset would be its last: nothing new begins, and what flows goes on",
+        "keep what flows, or STOP; replace the pump",
+        "millivolts that it takes under the motor's load",
+    ),
     NakCode.BELOW_MINIMUM: Refusal("below the least possible", "ask for more", "the minimum"),
     NakCode.ABOVE_MAXIMUM: Refusal("above the most possible", "ask for less", "the maximum"),
     NakCode.NOT_QUANTIZABLE: Refusal(
@@ -143,7 +147,11 @@ REFUSALS: Final[Mapping[NakCode, Refusal]] = {
     NakCode.RECORD_OVERWRITTEN: Refusal(
         "the log no longer holds that record: a gap", "read on from there", "the first sequence"
     ),
-    NakCode.RECORD_CORRUPT: Refusal("the log record cannot be read", "read on behind it"),
+    NakCode.RECORD_CORRUPT: Refusal(
+        "no record of the log can be read, so no time is found in it",
+        "read on from the one that is named: each comes as FFFF",
+        "the first sequence",
+    ),
     NakCode.NO_SUCH_ALARM: Refusal("no alarm with this instance", "read ALARM_LIST"),
     NakCode.CLOCK_INVALID: Refusal("no clock can show that time or offset", "name another"),
     NakCode.CONCENTRATION_MISMATCH: Refusal(

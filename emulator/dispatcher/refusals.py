@@ -38,6 +38,7 @@ NAKS: Final[Mapping[Reason, NakCode]] = MappingProxyType(
         Reason.ALREADY_ENDED: NakCode.ALREADY_ENDED,
         Reason.NO_SUCH_ALARM: NakCode.NO_SUCH_ALARM,
         Reason.RECORD_OVERWRITTEN: NakCode.RECORD_OVERWRITTEN,
+        Reason.RECORD_CORRUPT: NakCode.RECORD_CORRUPT,
         Reason.LOG_EPOCH: NakCode.LOG_EPOCH,
         Reason.MEMORY_FAILURE: NakCode.MEMORY_FAILURE,
         Reason.CONDITIONS: NakCode.CONDITIONS,

@@ -30,6 +30,7 @@ class Reason(StrEnum):
     ALREADY_ENDED = "the bolus has ended already"
     NO_SUCH_ALARM = "no such alarm"
     RECORD_OVERWRITTEN = "the record has been overwritten"
+    RECORD_CORRUPT = "no record can be read"
     LOG_EPOCH = "another epoch of the log"
     MEMORY_FAILURE = "the memory has failed"
     CONDITIONS = "not possible in this state"
@@ -42,7 +43,7 @@ class Reason(StrEnum):
     WINDOW_LIMIT = "more than its window allows"
     CONCENTRATION_MISMATCH = "not what the reservoir holds"
     CLOCK_INVALID = "no such time"
-    BATTERY_LOW = "the cell is at its end"
+    BATTERY_LOW = "the cell is too weak"
     STALLED = "the rotor does not turn"
 
 

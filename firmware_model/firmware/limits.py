@@ -9,24 +9,25 @@ requirements).
 from __future__ import annotations
 
 from firmware_model.commands import Reason, Refusal
+from firmware_model.firmware.cell_check import cell_refusal
 from firmware_model.firmware.codes import DEAD_VOLUME_KINDS, BolusKind
 from firmware_model.firmware.core import Firmware
 from firmware_model.firmware.record import GivenDose
 from firmware_model.profile import BolusLimits
 from firmware_model.quantities import SECONDS_PER_DAY, ceil_div
 
-_STALLED = Refusal(Reason.STALLED)
-"""What the motor gives while a stall is known is not counted, so nothing can be promised of it."""
-
 
 def bolus_refusal(firmware: Firmware, kind: BolusKind, volume_nl: int, duration_s: int) -> Refusal | None:
     """Why a bolus may not be given now, or None."""
-    if not firmware.counting:
-        return _STALLED
     if kind in DEAD_VOLUME_KINDS:
-        return _range_refusal(firmware, kind, volume_nl, duration_s) or _reservoir_refusal(firmware, volume_nl)
+        return (
+            _motor_refusal(firmware)
+            or _range_refusal(firmware, kind, volume_nl, duration_s)
+            or _reservoir_refusal(firmware, volume_nl)
+        )
     return (
-        _range_refusal(firmware, kind, volume_nl, duration_s)
+        _motor_refusal(firmware)
+        or _range_refusal(firmware, kind, volume_nl, duration_s)
         or _reservoir_refusal(firmware, volume_nl)
         or _window_refusal(firmware, volume_nl)
     )
@@ -34,12 +35,17 @@ def bolus_refusal(firmware: Firmware, kind: BolusKind, volume_nl: int, duration_
 
 def patient_refusal(firmware: Firmware) -> Refusal | None:
     """Why the patient's bolus may not be given now, or None. Its ranges were checked with the program that names it."""
-    if not firmware.counting:
-        return _STALLED
     volume_nl = firmware.record.program.patient.volume_nl
-    refusal = _reservoir_refusal(firmware, volume_nl) or _window_refusal(firmware, volume_nl)
+    refusal = (
+        _motor_refusal(firmware) or _reservoir_refusal(firmware, volume_nl) or _window_refusal(firmware, volume_nl)
+    )
     # The program says how much and how fast, so the command has no field that could be wrong.
     return None if refusal is None else Refusal(refusal.reason, detail=refusal.detail)
+
+
+def _motor_refusal(firmware: Firmware) -> Refusal | None:
+    """What the motor gives while a stall is known is not counted, so nothing can be promised of it."""
+    return cell_refusal(firmware) or (None if firmware.counting else Refusal(Reason.STALLED))
 
 
 def _range_refusal(firmware: Firmware, kind: BolusKind, volume_nl: int, duration_s: int) -> Refusal | None:

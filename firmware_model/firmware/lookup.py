@@ -27,21 +27,26 @@ def read_alarm(firmware: Firmware, command: ReadAlarm) -> Alarm | Refusal:
 
 
 def find_log(firmware: Firmware, command: FindLog) -> LogFound | Refusal:
-    """The first record of an elapsed time or later. One that cannot be read counts as later than those before it."""
+    """The first record of an elapsed time or later. One that cannot be read counts as later than those before it.
+
+    A log of which nothing can be read has no times to look for.
+    """
     record, ring = firmware.record, firmware.ring
     if command.epoch != record.epoch:
         return Refusal(Reason.LOG_EPOCH, "epoch", detail=record.epoch)
-    low, high = ring.first(record.log_next), record.log_next
+    low, high = first, after = ring.first(record.log_next), record.log_next
+    found_readable = first == after
     while low < high:
         middle = (low + high) // 2
         readable = middle
         while readable < high and ring.read(readable).type is LogType.CORRUPT:
             readable += 1
+        found_readable = found_readable or readable < high
         if readable < high and ring.read(readable).elapsed_s < command.elapsed_s:
             low = readable + 1
         else:
             high = middle
-    return LogFound(low)
+    return LogFound(low) if found_readable else Refusal(Reason.RECORD_CORRUPT, detail=first)
 
 
 def allowance(firmware: Firmware, command: ReadAllowance) -> AllowanceAnswer | Refusal:

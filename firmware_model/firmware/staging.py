@@ -25,6 +25,7 @@ from firmware_model.commands import (
 from firmware_model.firmware.alarm_causes import STOP_REASONS
 from firmware_model.firmware.alarms import clear_gone, note_incomplete
 from firmware_model.firmware.base_rate import follow
+from firmware_model.firmware.cell_check import cell_refusal
 from firmware_model.firmware.change import Change
 from firmware_model.firmware.codes import (
     THERAPY_ROLES,
@@ -173,6 +174,10 @@ def commit(firmware: Firmware, command: CommitProgram) -> OpOutcome | Refusal:
         return refusal
     if not mixture_fits(program, record.mixture):
         return Refusal(Reason.CONCENTRATION_MISMATCH, element=Block.DRUGS)
+    run_state, stop_reason = _run_state_under(firmware, program)
+    weak = cell_refusal(firmware) if _begins(firmware, program, run_state) else None
+    if weak is not None:
+        return weak
     if would_waste_its_dose(firmware, program):
         return Refusal(Reason.STALLED)
     entry = new_entry(firmware, command, OpKind.PROGRAM, OpState.DONE)
@@ -195,7 +200,6 @@ def commit(firmware: Firmware, command: CommitProgram) -> OpOutcome | Refusal:
     # The dose ends with its program; it is no end of therapy, which goes on under the new one.
     change.set(dose_spent=False)
     change.end_dose(BolusEnd.STOPPED)
-    run_state, stop_reason = _run_state_under(firmware, program)
     stopped_since_s = record.stopped_since_s if record.run_state is RunState.STOPPED else firmware.elapsed_s
     change.set(
         program=program,
@@ -274,6 +278,13 @@ def _held(firmware: Firmware, session: int, stage_id: int) -> Stage | None:
 
 def _keep(firmware: Firmware, changed: Stage) -> None:
     firmware.stages = [changed if held.session == changed.session else held for held in firmware.stages]
+
+
+def _begins(firmware: Firmware, program: Program, run_state: RunState) -> bool:
+    """Whether with a program something begins: therapy in a pump that stands still, or the program's one dose."""
+    if run_state is not RunState.RUNNING:
+        return False
+    return firmware.record.run_state is not RunState.RUNNING or program.mode is Mode.SINGLE_BOLUS
 
 
 def _run_state_under(firmware: Firmware, program: Program) -> tuple[RunState, StopReason]:

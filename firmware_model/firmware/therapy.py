@@ -16,6 +16,7 @@ from firmware_model.commands import (
 )
 from firmware_model.firmware.alarms import clear_gone, note_incomplete
 from firmware_model.firmware.base_rate import follow, programmed_rate
+from firmware_model.firmware.cell_check import cell_refusal
 from firmware_model.firmware.change import Change
 from firmware_model.firmware.codes import (
     THERAPY_ROLES,
@@ -185,6 +186,9 @@ def start(firmware: Firmware, command: Start) -> OpOutcome | Refusal:
     record = firmware.record
     if not mixture_fits(record.program, record.mixture):
         return Refusal(Reason.CONCENTRATION_MISMATCH)
+    weak = cell_refusal(firmware)
+    if weak is not None:
+        return weak
     if would_waste_its_dose(firmware, record.program):
         return Refusal(Reason.STALLED)
     entry = new_entry(firmware, command, OpKind.START, OpState.DONE)

@@ -23,7 +23,7 @@ def story(code: NakCode) -> Callable[[Callable[[], Told]], Callable[[], None]]:
         @wraps(provoke)
         def test() -> None:
             told, expected = provoke()
-            assert told == expected
+            assert told == expected, f"{told}, and not {expected}"
             assert told.code is code
             check_words(told)
 

@@ -178,4 +178,4 @@ def test_a_refusal_on_the_wire_is_eight_bytes_that_were_written_down_by_hand() -
     opcode = by_name["STOP"].opcode
     frame = Frame(opcode=opcode, txn=8, address=stranger.device.serial_number, payload=bytes(8))
     (answer,) = stranger.send(frame.to_wire())
-    assert (answer.opcode, answer.txn, answer.payload.hex(" ")) == (opcode | 0x8000, 8, "34 ff 00 00 00 00 00 00")
+    assert (answer.opcode, answer.txn, answer.payload.hex(" ")) == (opcode, 8, "34 ff 00 00 00 00 00 00")

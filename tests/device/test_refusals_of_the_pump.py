@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from emulator.device import Device
 from firmware_model.profile import Profile
 from protocol.access import PumpState
@@ -9,7 +11,7 @@ from protocol.messages import alarm, codes, deliver, log, program, pump_time, re
 from protocol.refusals import REFUSALS, Nak, NakCode
 from tests.device import test_refusals_at_the_line as at_the_line
 from tests.device.care_requests import drugs, nak, press, refill, wait
-from tests.device.desk import HOST_ID, arm, execute, new_device, prepare
+from tests.device.desk import HOST_ID, SECOND, arm, execute, new_device, prepare
 from tests.device.hand_host import HandHost
 from tests.device.pump_states import (
     BOLUS_NL,
@@ -23,9 +25,10 @@ from tests.device.pump_states import (
 )
 from tests.device.refusal_story import STORIES, Told, story
 from tests.firmware_model.drug_programs import new_program, wire_blocks
-from tests.firmware_model.pump_profiles import LONG_LOG, SMALL, changed
+from tests.firmware_model.pump_profiles import LONG_LOG, SMALL, changed, shipped
 
 OP_ID_WINDOW = 1_000
+RESTART_MV = LONG_LOG.cell.restart_mv
 EMPTY_RESERVOIR_ALARM = 2
 
 
@@ -45,13 +48,11 @@ def stop(op_id: int) -> deliver.StopRequest:
     return deliver.StopRequest(op_id=op_id, therapy_rev=0)
 
 
-def bolus(
-    host: HandHost, op_id: int, volume_nl: int = BOLUS_NL, duration_s: int = BOLUS_S
-) -> deliver.BolusExecuteAnswer:
-    answer: deliver.BolusExecuteAnswer = host.ask(
-        execute(host.ask(prepare(volume_nl, duration_s)), op_id, therapy_rev(host))
-    )
-    return answer
+def bolus(host: HandHost, op_id: int, volume_nl: int = BOLUS_NL, duration_s: int = BOLUS_S) -> int:
+    """A bolus that runs; gives its id."""
+    given = host.ask(execute(host.ask(prepare(volume_nl, duration_s)), op_id, therapy_rev(host)))
+    bolus_id: int = given.bolus_id
+    return bolus_id
 
 
 # --- the state of the pump ------------------------------------------------------------------------------------------
@@ -94,16 +95,17 @@ def test_an_empty_pump_is_told_to_start_and_says_which_alarm_forbids_it() -> Tol
 @story(NakCode.BOLUS_RUNNING)
 def test_a_second_bolus_is_wanted_while_the_first_one_runs() -> Told:
     host = clinician()
-    running = bolus(host, 2).bolus_id
+    running = bolus(host, 2)
     return nak(host, prepare(BOLUS_NL, BOLUS_S)), Nak(NakCode.BOLUS_RUNNING, detail=running)
 
 
 @story(NakCode.STALLED)
 def test_a_bolus_is_wanted_of_a_motor_that_stands_still_and_is_known_to() -> Told:
-    host = clinician()
+    profile = shipped("reference-20")
+    host = at_new_pump(profile)
     arm(host.device, "stall")
-    wait(host, LONG_LOG.stall.sample_s * (LONG_LOG.stall.samples_to_alarm + 1))
-    return nak(host, prepare(2_000, 60)), Nak(NakCode.STALLED)
+    wait(host, profile.stall.sample_s * (profile.stall.bad_samples + 1))
+    return nak(host, prepare(BOLUS_NL, BOLUS_S)), Nak(NakCode.STALLED)
 
 
 # --- the limits of a bolus ------------------------------------------------------------------------------------------
@@ -176,9 +178,9 @@ def test_a_bolus_is_to_be_cancelled_that_never_was() -> Told:
 @story(NakCode.ALREADY_ENDED)
 def test_a_bolus_is_to_be_cancelled_that_is_over() -> Told:
     host = clinician()
-    given = bolus(host, 2, 2_000, 60)
+    bolus_id = bolus(host, 2, 2_000, 60)
     wait(host, 60)
-    cancel = deliver.BolusCancelRequest(bolus_id=given.bolus_id, op_id=3, therapy_rev=0)
+    cancel = deliver.BolusCancelRequest(bolus_id=bolus_id, op_id=3, therapy_rev=0)
     return nak(host, cancel), Nak(NakCode.ALREADY_ENDED, field=0)
 
 
@@ -186,7 +188,7 @@ def test_a_bolus_is_to_be_cancelled_that_is_over() -> Told:
 def test_a_host_executes_more_than_it_was_promised() -> Told:
     host = clinician()
     lease = host.ask(prepare(BOLUS_NL, BOLUS_S))
-    more = execute(deliver.BolusPrepareAnswer(**vars(lease) | {"volume_nl": BOLUS_NL + 1}), 2, therapy_rev(host))
+    more = execute(replace(lease, volume_nl=BOLUS_NL + 1), 2, therapy_rev(host))
     return nak(host, more), Nak(NakCode.RANGE, field=1, detail=BOLUS_NL)
 
 
@@ -234,13 +236,14 @@ def test_a_part_of_a_program_was_lost_and_the_pump_says_which_it_waits_for() -> 
     host = clinician()
     stage_id = host.ask(program.ProgramBeginRequest()).stage_id
     block, content = next(iter(wire_blocks(new_program()).items()))
-    for offset in (0, 64):
-        part = program.ProgramWriteRequest(
+    first, third = (
+        program.ProgramWriteRequest(
             stage_id=stage_id, block=codes.Block[block.name], offset=offset, data=content[offset : offset + 32]
         )
-        if offset == 0:
-            host.ask(part)
-    return nak(host, part), Nak(NakCode.BLOCK_SEQUENCE, field=2, element=block, detail=32)
+        for offset in (0, 64)
+    )
+    host.ask(first)
+    return nak(host, third), Nak(NakCode.BLOCK_SEQUENCE, field=2, element=block, detail=32)
 
 
 @story(NakCode.NOTHING_STAGED)
@@ -331,6 +334,71 @@ def test_a_host_asks_for_a_record_of_a_log_that_was_begun_anew() -> Told:
 def test_a_pump_that_has_lost_its_memory_takes_no_command() -> Told:
     host = host_of(PumpState.FAILED, codes.Role.CLINICIAN)
     return nak(host, deliver.StartRequest(op_id=3, therapy_rev=0)), Nak(NakCode.MEMORY_FAILURE)
+
+
+@story(NakCode.MEMORY_FAILURE)
+def test_a_stop_that_could_not_be_written_down_has_halted_all_the_same() -> Told:
+    host = clinician()
+    arm(host.device, "write-fault kind=stuck writes=100000")
+    told = nak(host, stop(2))
+    steps = host.device.truth()["motor_steps"]
+    host.device.advance(host.device.now_us + 3_600 * SECOND)
+    assert host.device.truth()["motor_steps"] == steps
+    return told, Nak(NakCode.MEMORY_FAILURE)
+
+
+def weaken_cell(host: HandHost) -> None:
+    """The cell still holds the electronics up; after a reset it would not."""
+    arm(host.device, f"cell-sag mv={host.ask(read.BatteryRequest()).loaded_mv - RESTART_MV + 1}")
+    assert LONG_LOG.cell.brownout_mv < host.ask(read.BatteryRequest()).loaded_mv < RESTART_MV
+
+
+@story(NakCode.BATTERY_LOW)
+def test_a_bolus_is_wanted_of_a_pump_whose_cell_gives_out_and_what_flows_flows_on() -> Told:
+    host = clinician()
+    weaken_cell(host)
+    assert host.ask(routine.SelftestRequest()).failed == codes.SelfTestPart.CELL
+    assert host.ask(read.StatusRequest()).run_state is codes.RunState.RUNNING
+    return nak(host, prepare(BOLUS_NL, BOLUS_S)), Nak(NakCode.BATTERY_LOW, detail=RESTART_MV)
+
+
+@story(NakCode.BATTERY_LOW)
+def test_a_patient_presses_at_a_pump_whose_cell_gives_out() -> Told:
+    patient = host_of(PumpState.RUNNING, codes.Role.PATIENT)
+    weaken_cell(patient)
+    return nak(patient, press(patient, 1)), Nak(NakCode.BATTERY_LOW, detail=RESTART_MV)
+
+
+@story(NakCode.BATTERY_LOW)
+def test_the_cell_gives_out_between_a_persons_question_and_his_yes() -> Told:
+    host = clinician()
+    lease = host.ask(prepare(BOLUS_NL, BOLUS_S))
+    weaken_cell(host)
+    return nak(host, execute(lease, 2, therapy_rev(host))), Nak(NakCode.BATTERY_LOW, detail=RESTART_MV)
+
+
+@story(NakCode.BATTERY_LOW)
+def test_a_stopped_pump_whose_cell_gives_out_is_not_started() -> Told:
+    host = clinician(PumpState.STOPPED)
+    weaken_cell(host)
+    return nak(host, start(host)), Nak(NakCode.BATTERY_LOW, detail=RESTART_MV)
+
+
+@story(NakCode.BATTERY_LOW)
+def test_nor_does_a_program_start_it() -> Told:
+    host = clinician(PumpState.IDLE)
+    weaken_cell(host)
+    stage_id, crc32 = validated(host, new_program())
+    wanted = program.ProgramCommitRequest(stage_id=stage_id, crc32=crc32, op_id=3, therapy_rev=therapy_rev(host))
+    return nak(host, wanted), Nak(NakCode.BATTERY_LOW, detail=RESTART_MV)
+
+
+def test_on_a_weak_cell_a_running_pump_takes_another_rate_and_a_stop() -> None:
+    host = clinician()
+    weaken_cell(host)
+    commit_program(host, 2, new_program(rate_nl_per_day=4_320_000))
+    assert host.ask(read.StatusRequest()).base_rate_nl_per_day == 4_320_000
+    assert host.ask(stop(3)).state is codes.OpState.DONE
 
 
 # --- all of them ----------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Where a time begins in the log, whatever of it can still be read; one alarm; what the program still allows."""
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from firmware_model.commands import (
@@ -40,13 +40,15 @@ def held(bedside: Bedside) -> list[LogRecord]:
     return list(answer.records)
 
 
-def found(bedside: Bedside, elapsed_s: int) -> int:
+def found(bedside: Bedside, elapsed_s: int) -> int | Refusal:
     answer = bedside.ask(FindLog(1, elapsed_s))
-    assert isinstance(answer, LogFound)
-    return answer.sequence
+    assert isinstance(answer, LogFound | Refusal)
+    return answer if isinstance(answer, Refusal) else answer.sequence
 
 
 @settings(max_examples=60)
+@example(pauses=[3, 4], damaged=set(range(40)), wrapped=False)
+@example(pauses=[1] * MOST_EVENTS, damaged=set(range(40)), wrapped=True)
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=MOST_EVENTS), st.sets(st.integers(0, 40)), st.booleans())
 def test_no_readable_record_of_a_time_lies_before_where_it_begins_and_none_of_before_behind(
     pauses: list[int], damaged: set[int], wrapped: bool
@@ -64,6 +66,10 @@ def test_no_readable_record_of_a_time_lies_before_where_it_begins_and_none_of_be
     for elapsed_s in range(records[0].elapsed_s, sum(pauses) + 2):
         at = found(bedside, elapsed_s)
         readable = [record for record in records if record.type is not LogType.CORRUPT]
+        if not readable:
+            assert at == Refusal(Reason.RECORD_CORRUPT, detail=records[0].sequence)
+            continue
+        assert isinstance(at, int)
         assert all(record.elapsed_s < elapsed_s for record in readable if record.sequence < at)
         assert all(record.elapsed_s >= elapsed_s for record in readable if record.sequence >= at)
         assert records[0].sequence <= at <= records[-1].sequence + 1

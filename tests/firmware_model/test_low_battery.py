@@ -1,11 +1,16 @@
 """A cell that gives out: the electronics go at the very microsecond, come back when they can, and never flutter."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_model.firmware.codes import AlarmState, AlarmType, OpState, RunState
+from firmware_model.commands import Reason, Refusal, Reply
+from firmware_model.firmware.codes import AlarmState, AlarmType, Mode, OpState, RunState
 from firmware_model.firmware.event_log import LogType
+from firmware_model.firmware.program import PatientBolusSetting
 from firmware_model.plant.cell import FC_PER_UC, Load
 from firmware_model.pump import PowerCut, PowerRestored
 from tests.firmware_model.bedside import SECOND, Bedside, granted
@@ -111,6 +116,78 @@ def test_the_cold_takes_a_cell_that_the_warmth_gives_back() -> None:
     assert not powered(bedside), "above the brown-out, but not above the restart"
     bedside.clear_faults()
     assert powers(bedside) == [("went", 0), ("came", 600 * SECOND)]
+
+
+# --- nothing new on a cell that a reset would not come back from ----------------------------------------------------
+
+
+def start_of_therapy(bedside: Bedside) -> Reply | None:
+    granted(bedside.stop())
+    return bedside.start()
+
+
+def bolus(bedside: Bedside) -> Reply | None:
+    return bedside.prepare(100_000, 3_600)
+
+
+def prepared_bolus(bedside: Bedside) -> Reply | None:
+    """Prepared while the cell still could."""
+    sag = bedside.pump.faults.armed[0]
+    bedside.clear_faults()
+    lease = bedside.prepared(100_000, 3_600)
+    bedside.fault(sag.fault.verb, **dict(sag.fault.values))
+    return bedside.execute(lease.bolus_id, lease.volume_nl, lease.duration_s)
+
+
+def patient_bolus(bedside: Bedside) -> Reply | None:
+    setting = PatientBolusSetting(100_000, 3_600, PROFILE.patient.lockout_min_s, PROFILE.patient.window_min_s, 1)
+    granted(bedside.program(new_program(PROFILE, patient=setting)))
+    bedside.wait(setting.lockout_s)
+    return bedside.patient_bolus()
+
+
+def program_that_runs_again(bedside: Bedside) -> Reply | None:
+    granted(bedside.program(new_program(PROFILE, mode=Mode.STOPPED)))
+    return bedside.program(new_program(PROFILE))
+
+
+def program_of_one_dose(bedside: Bedside) -> Reply | None:
+    once = new_program(PROFILE, mode=Mode.SINGLE_BOLUS, rate_nl_per_day=0, dose_volume_nl=100_000)
+    return bedside.program(replace(once, dose_duration_s=3_600))
+
+
+BEGINNINGS = (start_of_therapy, bolus, prepared_bolus, patient_bolus, program_that_runs_again, program_of_one_dose)
+
+
+@pytest.mark.parametrize("begins", BEGINNINGS, ids=lambda begins: begins.__name__)
+@pytest.mark.parametrize("below_mv", [0, 1])
+def test_nothing_begins_below_the_voltage_that_the_electronics_start_with(
+    begins: Callable[[Bedside], Reply | None], below_mv: int
+) -> None:
+    bedside = Bedside(PROFILE)
+    bedside.wait(86_400)
+    bedside.fault("cell-sag", mv=SOUND_MV - CELL.restart_mv + below_mv)
+    reply = begins(bedside)
+    assert loaded_mv(bedside) == CELL.restart_mv - below_mv
+    if below_mv:
+        assert reply == Refusal(Reason.BATTERY_LOW, detail=CELL.restart_mv)
+    else:
+        assert not isinstance(reply, Refusal | None)
+
+
+def test_what_runs_on_a_weak_cell_runs_on_and_can_be_changed_and_stopped() -> None:
+    bedside = Bedside(PROFILE)
+    running = bedside.bolus(100_000, 3_600)
+    bedside.fault("cell-sag", mv=SOUND_MV - CELL.restart_mv + 1)
+    bedside.wait(3_600)
+    entry = bedside.query(running.op_id).entry
+    assert entry is not None
+    assert entry.state is OpState.DONE
+    granted(bedside.program(new_program(PROFILE, rate_nl_per_day=THERAPY.rate_nl_per_day // 2)))
+    assert bedside.status().run_state is RunState.RUNNING
+    granted(bedside.program(new_program(PROFILE, mode=Mode.STOPPED)))
+    granted(bedside.program(new_program(PROFILE, mode=Mode.STOPPED, low_reservoir_nl=3_000_000)))
+    assert bedside.status().run_state is RunState.STOPPED
 
 
 # --- and back again -------------------------------------------------------------------------------------------------

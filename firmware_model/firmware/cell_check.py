@@ -1,0 +1,23 @@
+"""Whether the cell can bear what is asked of it: nothing new begins on one that a reset would not come back from.
+
+Below `cell.restart_mv` under the motor's load the electronics still run, but were they to reset now, they would stay
+dark. What flows already flows on: to stop it is a clinician's decision.
+"""
+
+from __future__ import annotations
+
+from firmware_model.commands import Reason, Refusal
+from firmware_model.firmware.core import Firmware
+from firmware_model.plant.cell import Load
+
+
+def cell_is_weak(firmware: Firmware) -> bool:
+    """Whether the cell shows less, under the motor's load, than the electronics start with."""
+    return firmware.sensors.cell_mv(Load.MOTOR) < firmware.profile.cell.restart_mv
+
+
+def cell_refusal(firmware: Firmware) -> Refusal | None:
+    """Why no therapy and no bolus may begin on this cell, with the millivolts that it takes, or None."""
+    if not cell_is_weak(firmware):
+        return None
+    return Refusal(Reason.BATTERY_LOW, detail=firmware.profile.cell.restart_mv)
