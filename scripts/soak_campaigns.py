@@ -16,6 +16,7 @@ from hypothesis import settings
 from hypothesis.errors import HypothesisException, StopTest
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.at_most_once.matrix import CELLS, reasons, table, try_cell
 from tests.device.hurt_sessions import flip_every_bit, replay_everywhere
 from tests.device.line_flood import FloodedPump
 from tests.firmware_model.invariants.search import STEPS_OF_SEED, search
@@ -170,6 +171,17 @@ def bitflips(seed: int, shares: int, figures: Figures, tick: Tick) -> None:
         tick()
 
 
+def once(seed: int, cells: int, figures: Figures, tick: Tick) -> None:
+    """All ways of cells of the matrix of at most once, and the matrix with how many they were."""
+    tried = {}
+    for at in range(cells):
+        cell = CELLS[(seed + at) % len(CELLS)]
+        tried[cell.name] = try_cell(cell, figures)
+        tick()
+    for line in (*table(tried), *(f"-  {number:>3} cells: {reason}" for reason, number in reasons())):
+        print(line, flush=True)
+
+
 def _chance(seed: int) -> Random:
     return Random(seed)  # noqa: S311 (chance for a search, no secret)
 
@@ -186,6 +198,7 @@ CAMPAIGNS: Mapping[str, Campaign] = {
         Campaign("splits", "three ways to cut the time change nothing", "worlds", 1_000, splits, 1),
         Campaign("restores", "restored pumps go on as the first would", "worlds", 1_000, restores, 1),
         Campaign("cuts", "every pair of power cuts in a bolus or a program", "shares", PAIRS, cuts, 1),
+        Campaign("once", "every command, mishap and role: no effect or one", "cells", len(CELLS), once, 1),
         Campaign("bitflips", "every stored bit of both records, and a boot", "shares", FLIPS, bitflips, 1),
     )
 }

@@ -158,6 +158,13 @@ class HandHost:
         """A request as this host would send it now: sealed, if there is a session."""
         return self.plain(message) if self.channel is None else self.sealed(message)
 
+    def retried(self, message: object) -> bytes:
+        """The last request once more, as a retry; sealed anew, if there is a session."""
+        operation = operation_of(message)
+        self.txns[operation.sequenced] = (self.txns[operation.sequenced] - 1) & 0xFF
+        frame = self._frame(operation.opcode, encode(message), Flag.RETRY)
+        return (frame if self.channel is None else self.channel.seal(frame)).to_wire()
+
     def opened(self, frames: Sequence[Frame]) -> bytes:
         """The payload of the one answer, which must be sealed if there is a session; AUTH's is the first to be."""
         (frame,) = frames
