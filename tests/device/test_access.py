@@ -13,6 +13,7 @@ from protocol.frame import RESPONSE_BIT
 from protocol.messages.codes import Role
 from protocol.messages.operations import OPERATIONS, Effect, Service, by_opcode
 from protocol.refusals import NakCode
+from tests.conftest import Counted
 from tests.device.hand_host import HandHost, body_of, rewired
 from tests.device.pump_states import WellMeant, host_of
 from tests.protocol.message_strategies import messages
@@ -73,7 +74,7 @@ def test_the_table_has_a_row_for_every_operation_in_every_state() -> None:
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.name.lower())
 @pytest.mark.parametrize("role", ROLES, ids=word_of)
 def test_a_pump_admits_what_the_table_admits_and_refuses_the_rest_as_it_says(
-    role: Role | None, state: PumpState
+    role: Role | None, state: PumpState, counted: Counted
 ) -> None:
     expected, found = {}, {}
     shared = host_of(state, role)
@@ -84,6 +85,7 @@ def test_a_pump_admits_what_the_table_admits_and_refuses_the_rest_as_it_says(
         host = shared if harmless else host_of(state, role)
         found[operation.name] = found_in(host, operation.name, state)
     assert found == expected
+    counted(f"cells of the table of access, {word_of(role)}, {state.name.lower()}", len(found))
 
 
 unknown_opcodes = st.integers(0, 0x7FFF).filter(lambda opcode: opcode not in by_opcode)
