@@ -6,6 +6,7 @@ And what an exhaustive test has counted is shown at the end.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -30,9 +31,12 @@ def counted(request: pytest.FixtureRequest) -> Counted:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show what was counted."""
-    rows = [row for report in terminalreporter.getreports("passed") for row in report.user_properties]
+    """Show what was counted; what several tests counted under one name is added up."""
+    rows: Counter[str] = Counter()
+    for report in terminalreporter.getreports("passed"):
+        for what, number in report.user_properties:
+            rows[what] += number
     if rows:
         terminalreporter.section("counted")
-    for what, number in sorted(rows):
+    for what, number in sorted(rows.items()):
         terminalreporter.line(f"{number:>8,} {what}")

@@ -1,9 +1,9 @@
-"""M1 to M5: power and memory may fail at any instant; the pump comes back, whole or standing still and saying so."""
+"""M1 to M6: power and memory may fail at any instant; the pump comes back, whole or standing still and saying so."""
 
 from __future__ import annotations
 
 from firmware_model.commands import AttemptCounted, ConfirmAttempt, CountAttempt, NumberSession, Refusal, SessionNumber
-from firmware_model.firmware.codes import AlarmType, RunState, StopReason
+from firmware_model.firmware.codes import AlarmType, BolusKind, RunState, StopReason
 from firmware_model.firmware.event_log import LogType
 from firmware_model.firmware.security_record import MOST_FAILURES
 from tests.firmware_model.invariants.fault_book import MEMORY, VOLTAGE
@@ -79,6 +79,15 @@ def watchdog_makes_safe(ward: Ward) -> None:
     assert AlarmType.SUPERVISOR not in ward.step.untold, "a blocked scheduler is left alone"
     if ward.books.judged:
         assert ward.pump.firmware.hung_since_us == ward.books.hung_since_us
+
+
+def nothing_begins_on_a_weak_cell(ward: Ward) -> None:
+    """M6: as long as the measured voltage stays below what the electronics start with."""
+    step = ward.step
+    weak = ward.before.measured_mv < ward.profile.cell.restart_mv
+    if weak and VOLTAGE.isdisjoint(step.faults_changed):
+        assert all(start.kind is BolusKind.PROGRAMMED for start in step.starts), "a bolus begins on a weak cell"
+        assert not step.of(LogType.THERAPY_STARTED), "therapy begins on a weak cell"
 
 
 def numbers_never_come_twice(ward: Ward) -> None:

@@ -322,6 +322,15 @@ INVARIANTS: Final[tuple[Invariant, ...]] = (
         memory.numbers_never_come_twice,
         "Coldcard and Trezor: the count is written before the check; Microchip ATECC counter",
     ),
+    Invariant(
+        "M6",
+        "While the cell shows less, under the motor's load, than the electronics start with, no bolus that somebody "
+        "asks for begins, and no therapy is started.",
+        Side.BELIEF,
+        _MEMORY | _of("cell-sag", "cell-film", "temperature", "voltage-lie"),
+        memory.nothing_begins_on_a_weak_cell,
+        "Deltec Cozmo brown-out ladder; Health Canada and HSA notices on low-battery resets",
+    ),
 )
 """By family, in the order of their numbers."""
 

@@ -20,7 +20,7 @@ from tests.firmware_model.random_histories import ROOMY
 
 ROOT = Path(__file__).parents[3]
 CODES = [
-    f"{letter}{number}" for letter, last in zip("DBPAM", (9, 7, 7, 8, 5), strict=True) for number in range(1, last + 1)
+    f"{letter}{number}" for letter, last in zip("DBPAM", (9, 7, 7, 8, 6), strict=True) for number in range(1, last + 1)
 ]
 
 
