@@ -80,10 +80,10 @@ def try_way(cell: Cell, way: Way, begun: Story | None = None) -> Verdict:
     return verdict
 
 
-def try_cell(cell: Cell, figures: Figures, *, every: int = 1, first: int = 0) -> int:
-    """Try all ways of a cell, or each `every`-th from the `first` on; how many they were."""
+def try_cell(cell: Cell, figures: Figures, *, only: int | None = None) -> int:
+    """Try all ways of a cell, or `only` one of them, counted round and round; how many they were."""
     ways = list(cell.ways().items())
-    chosen = ways[first % every % max(1, len(ways)) :: every]
+    chosen = ways if only is None or not ways else [ways[only % len(ways)]]
     begun = Story(cell.command, cell.who) if ways else None
     for name, way in chosen:
         try:

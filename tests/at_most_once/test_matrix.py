@@ -30,6 +30,8 @@ from tests.at_most_once.mishaps import (
 from tests.at_most_once.story import Story, Who
 from tests.conftest import Counted
 
+STRIDE = 89
+"""From row to row of the matrix: prime, so that each mishap comes in all its ways, and power goes at all writes."""
 NAMES = [command.name for command in COMMANDS]
 
 
@@ -58,7 +60,7 @@ def test_each_cell_has_no_effect_or_one_and_it_can_be_found_out_which(command: C
     figures: Figures = Counter()
     for at, cell in enumerate(CELLS):
         if cell.command is command:
-            tried = try_cell(cell, figures, every=1_000_000, first=at)
+            tried = try_cell(cell, figures, only=at // len(MISHAPS) * STRIDE)
             assert tried == (not cell.impossible), f"{cell.name} was skipped"
     assert figures[OpState.UNKNOWN_EVICTED.name]
     assert figures[OpState.NOT_SEEN.name]
@@ -124,7 +126,7 @@ def test_a_pump_that_starts_the_motor_before_its_commit_is_found() -> None:
         commit(change)
 
     with patch.object(Change, "commit", late), pytest.raises(AssertionError):
-        try_cell(cell("BOLUS_EXECUTE, single", POWER_CUT, Who.CLINICIAN), Counter(), every=50)
+        try_cell(cell("BOLUS_EXECUTE, single", POWER_CUT, Who.CLINICIAN), Counter(), only=0)
 
 
 def test_a_patient_who_can_stop_the_pump_is_found() -> None:
