@@ -19,6 +19,9 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.at_most_once.matrix import CELLS, reasons, table, try_cell
 from tests.device.hurt_sessions import flip_every_bit, replay_everywhere
 from tests.device.line_flood import FloodedPump
+from tests.device.test_programming_cuts import SHARES as PROGRAMMING_SHARES
+from tests.device.test_programming_cuts import TRANSACTIONS as PROGRAMMING
+from tests.device.test_programming_cuts import cut_twice as cut_programming_twice
 from tests.firmware_model.invariants.search import STEPS_OF_SEED, search
 from tests.firmware_model.memory_campaigns import FLIPS, PAIRS, cut_twice, flip_bits
 from tests.firmware_model.told_history import restore_somewhere, split_in_three_ways
@@ -32,6 +35,8 @@ MOST_SCALE = 1_000_000
 # Worlds that one seed stands for: few enough to be run again while somebody waits.
 WORLDS_OF_SEED = 50
 INTERRUPTED = 130
+
+PROGRAMMING_PAIRS = PROGRAMMING_SHARES * len(PROGRAMMING)
 
 Figures = Counter[str]
 Tick = Callable[[], None]
@@ -164,6 +169,14 @@ def cuts(seed: int, shares: int, figures: Figures, tick: Tick) -> None:
         tick()
 
 
+def programming(seed: int, shares: int, figures: Figures, tick: Tick) -> None:
+    """Power is cut at any frame of a program's transaction, and again in the boot behind it; then a host comes."""
+    for at in range(shares):
+        share, which = divmod((seed + at) % PROGRAMMING_PAIRS, len(PROGRAMMING))
+        figures["pairs of cuts"] += cut_programming_twice(PROGRAMMING[which], share)
+        tick()
+
+
 def bitflips(seed: int, shares: int, figures: Figures, tick: Tick) -> None:
     """Stored bits of both records fall over while the power is away."""
     for at in range(shares):
@@ -198,6 +211,14 @@ CAMPAIGNS: Mapping[str, Campaign] = {
         Campaign("splits", "three ways to cut the time change nothing", "worlds", 1_000, splits, 1),
         Campaign("restores", "restored pumps go on as the first would", "worlds", 1_000, restores, 1),
         Campaign("cuts", "every pair of power cuts in a bolus or a program", "shares", PAIRS, cuts, 1),
+        Campaign(
+            "programming",
+            "every pair of power cuts while a host programs",
+            "shares",
+            PROGRAMMING_PAIRS,
+            programming,
+            1,
+        ),
         Campaign("once", "every command, mishap and role: no effect or one", "cells", len(CELLS), once, 1),
         Campaign("bitflips", "every stored bit of both records, and a boot", "shares", FLIPS, bitflips, 1),
     )

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import count
+from itertools import count, islice
 
 import pytest
 
@@ -42,6 +42,7 @@ from tests.device.transaction import (
 from tests.firmware_model.pump_profiles import SMALL
 
 OTHER_HOST = 0x0C22
+SHARES = 5
 DAY_S = 86_400
 STEP_NL = SMALL.motor.step_volume_nl
 
@@ -276,15 +277,22 @@ def boot_cuts(dead: Pump) -> Iterator[Pump]:
                 yield pump
 
 
-@pytest.mark.parametrize("transaction", TRANSACTIONS, ids=lambda transaction: transaction.name)
-def test_a_second_cut_in_the_boot_behind_the_first_changes_nothing(transaction: Transaction, counted: Counted) -> None:
+def cut_twice(transaction: Transaction, share: int) -> int:
+    """Cut the boots behind a share of the first cuts at each of their writes; returns how many pairs there were."""
     recording = recording_of(transaction)
     aftermath, pairs = Aftermath(recording), 0
-    for first, heard, given in first_cuts(recording):
+    for first, heard, given in islice(first_cuts(recording), share, None, SHARES):
         for second in boot_cuts(first):
             pairs += 1
             aftermath.judge(second, heard=heard, given=given)
-    assert pairs > 1_000
+    return pairs
+
+
+@pytest.mark.parametrize("transaction", TRANSACTIONS, ids=lambda transaction: transaction.name)
+def test_a_second_cut_in_the_boot_behind_the_first_changes_nothing(transaction: Transaction, counted: Counted) -> None:
+    """A share of them; `scripts/soak programming` tries all."""
+    pairs = cut_twice(transaction, TRANSACTIONS.index(transaction))
+    assert pairs > 1_000 // SHARES
     counted(f"pairs of power cuts in '{transaction.name}' and in the boot behind it", pairs)
 
 

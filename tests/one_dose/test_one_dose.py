@@ -236,9 +236,9 @@ SEARCH = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 TestInsecure: Any = OneDose.TestCase
-TestInsecure.settings = settings(SEARCH, max_examples=25)
+TestInsecure.settings = settings(SEARCH, max_examples=15)
 TestSecured: Any = OneDoseSecured.TestCase
-TestSecured.settings = settings(SEARCH, max_examples=40)
+TestSecured.settings = settings(SEARCH, max_examples=25)
 
 
 @pytest.fixture(params=[False, True], ids=["insecure", "secured"])
