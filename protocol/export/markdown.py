@@ -104,6 +104,27 @@ GENERATED: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(
 )
 
 
+_TITLES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "vectors": "Check vectors",
+        "refusals": "Refusals",
+        "access": "Who may do what, when",
+        "operations": "Operations",
+        "blocks": "Blocks of a program",
+        "log-records": "Data of log records",
+        "codes": "Codes",
+    }
+)
+
+
+def tables_page() -> str:
+    """Every generated table on one page, for who has the program and not its documents."""
+    parts = ["# The wire protocol: its tables", "The rules between them are in docs/protocol.md."]
+    for name, title in _TITLES.items():
+        parts += [f"## {title}", GENERATED[name]()]
+    return "\n\n".join(parts) + "\n"
+
+
 def refresh(text: str, parts: Mapping[str, Callable[[], str]] = GENERATED) -> str:
     """The document, made anew between `<!-- generated: NAME -->` and `<!-- end: NAME -->`; KeyError for no NAME."""
     return re.sub(

@@ -1,0 +1,25 @@
+"""The forms in which the protocol describes itself to others, each made from the same field tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from protocol.export.markdown import tables_page
+from protocol.export.vector_document import vectors_json
+
+
+class Form(NamedTuple):
+    """One form: what it is for, and the whole text of it."""
+
+    meaning: str
+    text: Callable[[], str]
+
+
+FORMS: Final[Mapping[str, Form]] = MappingProxyType(
+    {
+        "markdown": Form("tables for people: every message, code, refusal and vector", tables_page),
+        "vectors": Form("test vectors in JSON, valid and invalid, with keys and verdicts", vectors_json),
+    }
+)
