@@ -12,7 +12,7 @@ import click
 from emulator.cli.connection import json_option
 from emulator.cli.errors import UsageFailure, json_requested
 
-FORM_NAMES = ("markdown", "vectors")
+FORM_NAMES = ("markdown", "ksy", "vectors")
 """The names in `protocol.export.formats`, which is loaded only when a form is made."""
 
 _EXAMPLES = """
@@ -21,6 +21,8 @@ Examples:
   vpump spec                                        tables for people, in Markdown
   vpump spec --format vectors -o vectors.json       test vectors for a client, in JSON
   vpump spec --format vectors | jq '.dropped[0]'
+  vpump spec --format ksy -o vpump.ksy              for the Kaitai Struct compiler:
+  kaitai-struct-compiler -t python vpump.ksy        a parser in Python (or javascript, java, go …)
 
 \b
 All of them are made from the tables that the pump itself runs by. docs/protocol.md has the rules

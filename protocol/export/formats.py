@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from protocol.export.ksy import ksy
 from protocol.export.markdown import tables_page
 from protocol.export.vector_document import vectors_json
 
@@ -20,6 +21,7 @@ class Form(NamedTuple):
 FORMS: Final[Mapping[str, Form]] = MappingProxyType(
     {
         "markdown": Form("tables for people: every message, code, refusal and vector", tables_page),
+        "ksy": Form("a Kaitai Struct description, from which its compiler makes parsers in many languages", ksy),
         "vectors": Form("test vectors in JSON, valid and invalid, with keys and verdicts", vectors_json),
     }
 )

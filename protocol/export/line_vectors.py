@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cobs import cobs  # type: ignore[import-untyped]  # cobs ships no types
@@ -11,8 +11,10 @@ from protocol.export.examples import ADDRESS, TXN
 from protocol.frame import ANY_ADDRESS, MAX_PAYLOAD, Flag, Frame
 from protocol.framing import DELIMITER, ENCODED_MAX, LineFault, crc32, encode_wire
 from protocol.messages.operations import by_name
+from protocol.refusals import OK
 
 _STATUS: Final = by_name["STATUS"].opcode
+_CLOSE: Final = by_name["CLOSE"].opcode
 _HELLO: Final = by_name["HELLO"].opcode
 _OTHER_ADDRESS: Final = 0x00C0FFEF
 
@@ -42,8 +44,8 @@ class Stream:
     found: tuple[bytes | LineFault, ...]
 
 
-def _frame(opcode: int = _STATUS, address: int = ADDRESS, major: int = 1, flags: Flag = Flag(0)) -> Frame:  # noqa: B008 - a constant
-    return Frame(opcode=opcode, txn=TXN, address=address, payload=b"", major=major, flags=flags)
+def _frame(opcode: int = _STATUS, address: int = ADDRESS, major: int = 1) -> Frame:
+    return Frame(opcode=opcode, txn=TXN, address=address, payload=b"", major=major)
 
 
 _GOOD: Final = _frame().to_body()
@@ -90,12 +92,18 @@ DROPPED: Final[tuple[Dropped, ...]] = (
     _broken("SECURED with session 0", _changed(0, 0x18) + bytes(13), LineFault.FLAGS),
     _broken("a session id without SECURED", _changed(8, 0x34, 0x12), LineFault.FLAGS),
     Dropped("255 bytes without a delimiter", b"\x00" + b"\xa5" * (ENCODED_MAX + 1), LineFault.OVERSIZE),
-    _not_for_us("an answer is sent to the pump", _frame(flags=Flag.RESP), LineFault.FLAGS),
-    _not_for_us("an event is sent to the pump", _frame(flags=Flag.EVENT), LineFault.FLAGS),
+    _not_for_us(
+        "an answer is sent to the pump", replace(_frame(_CLOSE), flags=Flag.RESP, payload=bytes((OK,))), LineFault.FLAGS
+    ),
+    _not_for_us("an event is sent to the pump", replace(_frame(), flags=Flag.EVENT), LineFault.FLAGS),
     _not_for_us("another major version, and not HELLO", _frame(major=2), LineFault.VERSION),
     _not_for_us("another pump's address", _frame(address=_OTHER_ADDRESS), LineFault.ADDRESS),
     _not_for_us("any pump's address, and not HELLO", _frame(address=ANY_ADDRESS), LineFault.ADDRESS),
-    _not_for_us("another pump's address in HELLO", _frame(_HELLO, _OTHER_ADDRESS), LineFault.ADDRESS),
+    _not_for_us(
+        "another pump's address in HELLO",
+        replace(_frame(_HELLO, _OTHER_ADDRESS), payload=b"\x01\x00"),
+        LineFault.ADDRESS,
+    ),
 )
 
 STREAMS: Final[tuple[Stream, ...]] = (

@@ -13,20 +13,7 @@ from scripts.soak_campaigns import CAMPAIGNS, INTERRUPTED, QUICK, Campaign, Figu
 
 ROOT = Path(__file__).resolve().parents[2]
 SOAK = ROOT / "scripts" / "soak"
-NAMES = [
-    "flood",
-    "worlds",
-    "bits",
-    "replay",
-    "invariants",
-    "twin",
-    "splits",
-    "restores",
-    "cuts",
-    "programming",
-    "once",
-    "bitflips",
-]
+NAMES = list(CAMPAIGNS)
 
 Run = Callable[[int, int, Figures, Tick], None]
 
