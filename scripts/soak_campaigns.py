@@ -26,7 +26,7 @@ from tests.firmware_model.invariants.search import STEPS_OF_SEED, search
 from tests.firmware_model.memory_campaigns import FLIPS, PAIRS, cut_twice, flip_bits
 from tests.firmware_model.told_history import restore_somewhere, split_in_three_ways
 from tests.firmware_model.twin.side_by_side import tell_the_same_story
-from tests.interop.kaitai_campaign import FRAMES_OF_SEED, read_alike
+from tests.interop.foreign_campaign import FRAMES_OF_SEED, read_alike
 from tests.one_dose.test_one_dose import SEARCH, OneDoseSecured
 
 PROGRESS_S = 3.0
@@ -196,8 +196,8 @@ def once(seed: int, cells: int, figures: Figures, tick: Tick) -> None:
         print(line, flush=True)
 
 
-def kaitai(seed: int, frames: int, figures: Figures, tick: Tick) -> None:
-    """Generated frames, good and spoilt, are read by parsers that Kaitai's compiler made, and by us."""
+def foreign(seed: int, frames: int, figures: Figures, tick: Tick) -> None:
+    """Generated frames, good and spoilt, are read by Kaitai's parsers, by tshark and by us."""
     read_alike(seed, frames, figures, tick)
 
 
@@ -227,7 +227,9 @@ CAMPAIGNS: Mapping[str, Campaign] = {
         ),
         Campaign("once", "every command, mishap and role: no effect or one", "cells", len(CELLS), once, 1),
         Campaign("bitflips", "every stored bit of both records, and a boot", "shares", FLIPS, bitflips, 1),
-        Campaign("kaitai", "foreign parsers read frames as we do", "frames", 100_000, kaitai, FRAMES_OF_SEED),
+        Campaign(
+            "foreign", "Kaitai's parsers and tshark read frames as we do", "frames", 100_000, foreign, FRAMES_OF_SEED
+        ),
     )
 }
 QUICK: Mapping[str, float] = {"invariants": 0.1, "twin": 0.1, "splits": 1.0, "restores": 0.3}

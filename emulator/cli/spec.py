@@ -12,7 +12,7 @@ import click
 from emulator.cli.connection import json_option
 from emulator.cli.errors import UsageFailure, json_requested
 
-FORM_NAMES = ("markdown", "ksy", "vectors")
+FORM_NAMES = ("markdown", "ksy", "lua", "vectors")
 """The names in `protocol.export.formats`, which is loaded only when a form is made."""
 
 _EXAMPLES = """
@@ -23,6 +23,8 @@ Examples:
   vpump spec --format vectors | jq '.dropped[0]'
   vpump spec --format ksy -o vpump.ksy              for the Kaitai Struct compiler:
   kaitai-struct-compiler -t python vpump.ksy        a parser in Python (or javascript, java, go …)
+  vpump spec --format lua -o vpump.lua              a Wireshark dissector:
+  tshark -X lua_script:vpump.lua -r capture.pcapng  reads a capture of the line
 
 \b
 All of them are made from the tables that the pump itself runs by. docs/protocol.md has the rules

@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from protocol.fields import layout_of, table_of
+from protocol.fields import Field, layout_of, table_of
 from protocol.frame import RESPONSE_BIT
+from protocol.messages import operations
 from protocol.messages.log import LogRecord
 from protocol.messages.log_records import DATA_OF
 from protocol.messages.operations import OPERATIONS, Operation
@@ -28,11 +29,20 @@ class Way(enum.Enum):
     EVENT = "event"
 
 
+class Numbered(Protocol):
+    """An operation, or what a pump tells of its own accord."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def opcode(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Carried:
     """A message and what carries it."""
 
-    operation: Operation
+    operation: Numbered
     way: Way
     cls: type[Any]
 
@@ -56,10 +66,10 @@ def _carried() -> Iterator[Carried]:
             Way.REQUEST: operation.request,
             Way.ANSWER: operation.answer,
             Way.REDUCED: operation.reduced,
-            # An operation that is no event has no such message.
-            Way.EVENT: getattr(operation, "event", None),
         }
         yield from (Carried(operation, way, cls) for way, cls in by_way.items() if cls is not None)
+    for event in getattr(operations, "ANNOUNCEMENTS", {}).values():
+        yield Carried(event, Way.EVENT, event.message)
 
 
 CARRIED: Final[tuple[Carried, ...]] = tuple(_carried())
@@ -79,6 +89,23 @@ def _with_items(cls: type[Any], found: dict[type[Any], None]) -> None:
         if field.item is not None:
             _with_items(field.item, found)
     found.setdefault(cls)
+
+
+def presence_of(field: Field) -> enum.IntFlag | None:
+    """The bit of an earlier field that says whether this one is there; None: it always is."""
+    found: enum.IntFlag | None = getattr(field, "present", None)
+    return found
+
+
+def flags_field_of(cls: type[Any], bit: enum.IntFlag) -> Field:
+    """The field of a message that has such a bit."""
+    return next(field for field in table_of(cls) if field.enum is type(bit))
+
+
+def is_there(cls: type[Any], field: Field, values: Mapping[str, Any]) -> bool:
+    """Whether a field is there, by the values of those before it."""
+    bit = presence_of(field)
+    return bit is None or bool(bit & values[flags_field_of(cls, bit).name])
 
 
 def snake(name: str) -> str:

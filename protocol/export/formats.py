@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from protocol.export.ksy import ksy
+from protocol.export.lua import lua
 from protocol.export.markdown import tables_page
 from protocol.export.vector_document import vectors_json
 
@@ -22,6 +23,7 @@ FORMS: Final[Mapping[str, Form]] = MappingProxyType(
     {
         "markdown": Form("tables for people: every message, code, refusal and vector", tables_page),
         "ksy": Form("a Kaitai Struct description, from which its compiler makes parsers in many languages", ksy),
+        "lua": Form("a Wireshark dissector for captures of link type USER0", lua),
         "vectors": Form("test vectors in JSON, valid and invalid, with keys and verdicts", vectors_json),
     }
 )

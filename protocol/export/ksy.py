@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from protocol.export.catalogue import CARRIED, Way, all_classes, reduced_size, snake
+from protocol.export.catalogue import CARRIED, Way, all_classes, flags_field_of, presence_of, reduced_size, snake
 from protocol.export.yaml_text import yaml_text
 from protocol.field_types import INTEGERS, BlobType, BytesType, CodedType, FieldType, IntegerType, TextType
 from protocol.fields import Field, PlacesType, RecordsType, layout_of, table_of
@@ -195,7 +195,7 @@ def _message_types() -> Entry:
 
 def _message_type(cls: type[Any]) -> Entry:
     layout = layout_of(cls)
-    seq = [entry for field in layout.fields for entry in _field(field)]
+    seq = [{**entry, **_condition(cls, field)} for field in layout.fields for entry in _field(field)]
     if layout.ends_with_crc32:
         seq.append({"id": "crc32", "type": "u4", "doc": "over all bytes of it before; to be compared by the reader"})
     doc = cls.__doc__ or ""
@@ -205,6 +205,11 @@ def _message_type(cls: type[Any]) -> Entry:
     if cls is LogRecord:
         made["instances"] = {"record": _record()}
     return made
+
+
+def _condition(cls: type[Any], field: Field) -> Entry:
+    bit = presence_of(field)
+    return {} if bit is None else {"if": f"{flags_field_of(cls, bit).name}.{(bit.name or '').lower()}"}
 
 
 def _record() -> Entry:

@@ -16,7 +16,7 @@ _EXACT_SIZE = 4
 def plain(message: object) -> dict[str, Any]:
     """Field names with their values: integers, codes and flags as numbers, of 64 bits as decimal text; bytes as hex.
 
-    A log record has its data a second time, as `record`, by the table of its type.
+    A field that is not there is None. A log record has its data a second time, as `record`, by the table of its type.
     """
     values = {field.name: _plain_value(field.kind, getattr(message, field.name)) for field in table_of(type(message))}
     if isinstance(message, LogRecord):
@@ -29,7 +29,7 @@ def _plain_value(kind: FieldType, value: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, bytes):
         return value.hex()
-    if isinstance(value, str):
+    if value is None or isinstance(value, str):
         return value
     integer = kind.integer if isinstance(kind, CodedType) else kind
     exact = not isinstance(integer, IntegerType) or INTEGERS[integer.layout_name].size <= _EXACT_SIZE

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from protocol.export.catalogue import is_there
 from protocol.field_types import INTEGERS, BlobType, BytesType, CodedType, FieldType, IntegerType, TextType
 from protocol.fields import PlacesType, RecordsType, table_of
 
@@ -108,7 +109,10 @@ SAMPLES: Final[Mapping[str, Callable[[type[Any]], Any]]] = MappingProxyType(
 def _message(cls: type[Any], choose: Choice) -> Any:
     values: dict[str, Any] = {}
     for field in table_of(cls):
-        values[field.name] = values[field.complement_of] ^ _U32 if field.complement_of else choose(field.kind)
+        if field.complement_of:
+            values[field.name] = values[field.complement_of] ^ _U32
+        else:
+            values[field.name] = choose(field.kind) if is_there(cls, field, values) else None
     return cls(**values)
 
 

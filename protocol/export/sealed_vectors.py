@@ -103,8 +103,9 @@ def document(vector: SealedVector) -> dict[str, Any]:
 
 def _in_session(carried: Carried) -> bool:
     # The answer to AUTH is the first frame of its session.
-    asked_in_one = bool(access_of(carried.operation.name).roles) or carried.cls is AuthAnswer
-    return asked_in_one and carried.way is not Way.REDUCED
+    if carried.way is Way.EVENT or carried.cls is AuthAnswer:
+        return True
+    return carried.way is not Way.REDUCED and bool(access_of(carried.operation.name).roles)
 
 
 def _direction(carried: Carried) -> Direction:

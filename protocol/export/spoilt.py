@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from protocol.export.catalogue import presence_of
 from protocol.export.samples import patterned
 from protocol.field_types import INTEGERS, BlobType, CodedType, IntegerType, TextType
 from protocol.fields import Field, PlacesType, RecordsType, encode, layout_of, table_of
@@ -30,16 +31,18 @@ class Spoilt:
 def spoilt(cls: type[Any]) -> Iterator[Spoilt]:
     """Every way of being wrong that the table of a class knows, once for each field."""
     layout = layout_of(cls)
-    image = encode(patterned(cls))
-    if layout.fields:
+    message = patterned(cls)
+    image = encode(message)
+    there = [index for index, field in enumerate(layout.fields) if getattr(message, field.name) is not None]
+    if there:
         # The CRC of a message that ends with one belongs to no field.
-        ends_in = NO_FIELD if layout.ends_with_crc32 else len(layout.fields) - 1
+        ends_in = NO_FIELD if layout.ends_with_crc32 else there[-1]
         yield Spoilt("the last byte is missing", image[:-1], NakCode.FORMAT, ends_in)
     if not layout.extensible:
         yield Spoilt("a byte behind the last field", image + b"\x00", NakCode.FORMAT, NO_FIELD)
     for index, field in enumerate(layout.fields):
-        # Behind a list, and under a CRC, a change of one field cannot be told from others.
-        if field.offset is not None and not layout.ends_with_crc32:
+        # Behind what varies, and under a CRC, a change of one field cannot be told from others.
+        if field.offset is not None and presence_of(field) is None and not layout.ends_with_crc32:
             yield from _field(index, field, image, field.offset)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from cobs import cobs  # type: ignore[import-untyped]  # cobs ships no types
 
-from protocol.export.catalogue import CARRIED, Carried, Way
+from protocol.export.catalogue import CARRIED, Carried, Way, is_there
 from protocol.export.vector_document import payload_of
 from protocol.field_types import BlobType, BytesType, CodedType, FieldType, IntegerType, TextType
 from protocol.fields import PlacesType, RecordsType, table_of
@@ -106,7 +106,10 @@ def message(random: Random, cls: type[Any]) -> Any:
     values: dict[str, Any] = {}
     for field in table_of(cls):
         turned = field.complement_of
-        values[field.name] = values[turned] ^ 0xFFFFFFFF if turned else _value(random, field.kind)
+        if turned:
+            values[field.name] = values[turned] ^ 0xFFFFFFFF
+        else:
+            values[field.name] = _value(random, field.kind) if is_there(cls, field, values) else None
     return cls(**values)
 
 

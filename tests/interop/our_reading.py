@@ -16,11 +16,11 @@ from protocol.frame import MAJOR, Flag, Frame, FrameError, parse_body
 from protocol.framing import StreamReader, crc32
 from protocol.messages.log import LogRecord
 from protocol.messages.log_records import data_of
+from protocol.messages.operations import by_opcode
 from protocol.refusals import OK, Nak
 
 REJECTED: dict[str, Any] = {"rejected": True}
 _CLASS_OF = {(row.wire_opcode, row.way): row.cls for row in CARRIED}
-_OPERATION_OF = {row.wire_opcode: row.operation for row in CARRIED}
 
 
 def read(wire: bytes) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def _payload(frame: Frame) -> dict[str, Any]:
             refusal = {"#": "Refusal", "field": nak.field, "element": nak.element, "detail": nak.detail}
             return {**told, "refusal": refusal}
         payload = payload[1:]
-        operation = _OPERATION_OF.get(opcode)
+        operation = by_opcode.get(frame.opcode)
         reduced = operation is not None and reduced_size(operation) == len(payload)
         way = Way.REDUCED if reduced else Way.ANSWER
     cls = _CLASS_OF.get((opcode, way))
@@ -85,16 +85,18 @@ def _payload(frame: Frame) -> dict[str, Any]:
 
 
 def fields(message: object) -> dict[str, Any]:
-    """A message with its counts."""
+    """A message with its counts, and without the fields that are not there."""
     told: dict[str, Any] = {"#": type(message).__name__}
     for field in table_of(type(message)):
         name, value = field.name.replace("_", ""), getattr(message, field.name)
+        if value is None:
+            continue
         if isinstance(field.kind, RecordsType):
             told[f"num{name}"] = len(value)
         if isinstance(field.kind, BlobType):
             told[f"len{name}"] = len(value)
         if isinstance(field.kind, CodedType) and issubclass(field.kind.code, enum.IntFlag):
-            told[name] = _bits(field.kind.code, int(value), 8 * field.kind.size)
+            told[name] = bits_of(field.kind, int(value))
         else:
             told[name] = _plain(value)
     if layout_of(type(message)).ends_with_crc32:
@@ -120,11 +122,11 @@ def _record(record: LogRecord) -> dict[str, Any] | None:
     return None if data is None else fields(data)
 
 
-def _bits(code: type[enum.IntFlag], value: int, width: int) -> dict[str, Any]:
-    """Every named bit, and the unknown ones above them in one number for each 32 bits."""
-    told: dict[str, Any] = {"#": code.__name__}
-    told |= {(flag.name or "").lower().replace("_", ""): bool(value & flag) for flag in code}
-    at = max(code).bit_length()
+def bits_of(kind: CodedType, value: int) -> dict[str, Any]:
+    """Flags by their names, and the unknown bits above them in one number for each 32 bits."""
+    told: dict[str, Any] = {"#": kind.code.__name__}
+    told |= {(flag.name or "").lower().replace("_", ""): bool(value & flag) for flag in kind.code}
+    at, width = max(kind.code).bit_length(), 8 * kind.size
     while at < width:
         end = min(width, at - at % 32 + 32)
         told[f"unknownfrom{at}"] = value >> at & (1 << end - at) - 1

@@ -23,7 +23,7 @@ from tests.interop.our_reading import REJECTED, fields, read
 from tests.protocol.hand_vectors import hand_vectors
 
 VECTORS: Mapping[str, list[dict[str, Any]]] = json.loads(vectors_json())
-# Of the 100,000 frames of `scripts/soak kaitai`, what fits a run of all tests.
+# Of the 100,000 frames of `scripts/soak foreign`, what fits a run of all tests.
 FRAMES = 1_500
 
 in_both_languages = pytest.mark.parametrize("language", LANGUAGES)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from protocol.export.catalogue import all_classes
+from protocol.export.catalogue import all_classes, presence_of
 from protocol.field_types import CodedType, FieldType, TextType
 from protocol.fields import table_of
 
@@ -86,9 +86,11 @@ def _item(item: type[Any], image: bytes, path: str, values: str) -> Iterator[Wri
 
 
 def _build(cls: type[Any], prefix: str, values: dict[str, str]) -> Any:
-    # An item whose fields stand in one line has its values in their order.
     built: dict[str, Any] = {}
     for field in table_of(cls):
+        if presence_of(field) is not None and prefix + field.name not in values:
+            built[field.name] = None
+            continue
         if field.item is None:
             built[field.name] = _value(field.kind, values.pop(prefix + field.name))
             continue
@@ -104,8 +106,8 @@ def _build(cls: type[Any], prefix: str, values: dict[str, str]) -> Any:
 
 def _value(kind: FieldType, text: str) -> Any:
     if isinstance(kind, CodedType):
-        # NAME, or names of flags, or 0 for none of them.
-        return kind.code(sum(kind.code[word] for word in text.split() if word != "0"))
+        # A name, names of flags, or a number where there is no name.
+        return kind.code(sum(int(word, 0) if word[0].isdecimal() else kind.code[word] for word in text.split()))
     if isinstance(kind, TextType):
         return text[1:-1]
     return bytes.fromhex(text[1:]) if text.startswith("x") else int(text, 0)

@@ -72,10 +72,12 @@ def _places(layout: Layout, message: Any, prefix: str) -> list[tuple[str, int]]:
     places: list[tuple[str, int]] = []
     for field in layout.fields:
         path, value = prefix + field.name, getattr(message, field.name)
-        if field.size is None:
+        if value is None:
+            continue
+        if field.kind.size is None:
             places.append((f"{prefix}#{field.name}", 1))
         if field.item is None:
-            places.append((path, len(value) if field.size is None else field.size))
+            places.append((path, len(value) if field.kind.size is None else field.kind.size))
             continue
         for number, item in enumerate(value):
             places += _places(layout_of(field.item), item, f"{path}[{number}].")
