@@ -29,6 +29,7 @@ LINTERS: dict[str, tuple[str, ...]] = {
 # line that is reached only there is not tested as by a test of its own.
 UNTRACED = (
     "tests/end_to_end",
+    "tests/interop",
     "tests/one_dose",
     "tests/cli/test_program_limits.py",
     "tests/device/test_access.py",

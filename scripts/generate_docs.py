@@ -8,6 +8,7 @@ from pathlib import Path
 from emulator.reference import MODEL_PARTS, PAGES
 from emulator.worked_session import session_markdown
 from protocol.export import markdown
+from protocol.export.formats import FORMS
 from tests.firmware_model.invariants.page import invariants_page
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,6 +30,7 @@ DOCUMENTS: Mapping[str, Callable[[str], str]] = {
     "docs/pump-model.md": lambda present: markdown.refresh(present, MODEL_PARTS),
     "docs/invariants.md": _whole(invariants_page),
     **{name: _whole(page) for name, page in PAGES.items()},
+    **{f"docs/foreign/{form.file_name}": _whole(form.text) for form in FORMS.values() if form.file_name},
 }
 
 
@@ -45,6 +47,7 @@ def main() -> int:
             continue
         stale.append(name)
         if not arguments.check:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(current, encoding="utf-8")
     for name in stale:
         print(f"{name}: not current; run scripts/docs" if arguments.check else f"{name}: written")

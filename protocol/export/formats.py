@@ -13,17 +13,18 @@ from protocol.export.vector_document import vectors_json
 
 
 class Form(NamedTuple):
-    """One form: what it is for, and the whole text of it."""
+    """One form: what it is for, the whole text of it, and the name under which docs/foreign has it, where it does."""
 
     meaning: str
     text: Callable[[], str]
+    file_name: str = ""
 
 
 FORMS: Final[Mapping[str, Form]] = MappingProxyType(
     {
         "markdown": Form("tables for people: every message, code, refusal and vector", tables_page),
-        "ksy": Form("a Kaitai Struct description, from which its compiler makes parsers in many languages", ksy),
-        "lua": Form("a Wireshark dissector for captures of link type USER0", lua),
+        "ksy": Form("a Kaitai Struct description, from which its compiler makes parsers", ksy, "vpump.ksy"),
+        "lua": Form("a Wireshark dissector for captures of link type USER0", lua, "vpump.lua"),
         "vectors": Form("test vectors in JSON, valid and invalid, with keys and verdicts", vectors_json),
     }
 )

@@ -93,9 +93,9 @@ class Parsers:
     """Both parsers, of the description as it is now. Compiled once for each text of it."""
 
     def __init__(self) -> None:
-        directory = _compiled(ksy())
-        self._python: Any = _module(directory / "vpump.py").Vpump
-        self._javascript = directory / "Vpump.cjs"
+        self.directory = _compiled(ksy())
+        self._python: Any = _module(self.directory / "vpump.py").Vpump
+        self._javascript = self.directory / "Vpump.cjs"
 
     def read(self, language: str, asked: Sequence[Asked]) -> Iterator[Any]:
         """What a parser makes of each of them, in order, in the shape of `our_reading`."""

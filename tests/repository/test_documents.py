@@ -9,6 +9,7 @@ import pytest
 from emulator.reference import MODEL_PARTS, PAGES
 from emulator.worked_session import session_markdown
 from protocol.export import markdown
+from protocol.export.formats import FORMS
 
 ROOT = Path(__file__).parents[2]
 
@@ -16,6 +17,12 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("name", sorted(PAGES))
 def test_a_generated_page_is_current(name: str) -> None:
     assert (ROOT / name).read_text(encoding="utf-8") == PAGES[name](), "run scripts/docs"
+
+
+@pytest.mark.parametrize("name", [name for name, form in FORMS.items() if form.file_name])
+def test_a_description_for_other_tools_is_current(name: str) -> None:
+    text = (ROOT / "docs" / "foreign" / FORMS[name].file_name).read_text(encoding="utf-8")
+    assert text == FORMS[name].text(), "run scripts/docs"
 
 
 def test_the_specification_is_current() -> None:
