@@ -59,6 +59,10 @@ class Carried:
     def name(self) -> str:
         return f"{self.operation.name} {self.way.value}"
 
+    def txn(self, payload: bytes, asked: int) -> int:
+        """That of the request; an event's is the low byte of its stream sequence, with which its payload begins."""
+        return payload[0] if self.way is Way.EVENT and payload else asked
+
 
 def _carried() -> Iterator[Carried]:
     for operation in OPERATIONS:

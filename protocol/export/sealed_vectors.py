@@ -121,7 +121,7 @@ def _sealed(carried: Carried, sealer: Sealer) -> SealedVector:
     payload = (bytes((OK,)) if carried.is_answer else b"") + encode(message)
     frame = sealer.seal(
         opcode=carried.operation.opcode,
-        txn=TXN,
+        txn=carried.txn(payload, TXN),
         address=ADDRESS,
         session_id=SESSION_ID,
         payload=payload,

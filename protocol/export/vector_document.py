@@ -64,7 +64,8 @@ def frame_of(carried: Carried, payload: bytes) -> Frame:
     asks_anybody = carried.operation.name == "HELLO" and carried.way is Way.REQUEST
     flags = Flag.RESP if carried.is_answer else Flag.EVENT if carried.way is Way.EVENT else _NO_FLAGS
     address = ANY_ADDRESS if asks_anybody else ADDRESS
-    return Frame(opcode=carried.operation.opcode, txn=TXN, address=address, payload=payload, flags=flags)
+    txn = carried.txn(payload, TXN)
+    return Frame(opcode=carried.operation.opcode, txn=txn, address=address, payload=payload, flags=flags)
 
 
 def payload_of(carried: Carried, message: object) -> bytes:
