@@ -57,7 +57,7 @@ def lua() -> str:
         "ENCODED_MAX": ENCODED_MAX,
         "EVENT_KEY": _EVENT_KEY,
         "REDUCED_KEY": _REDUCED_KEY,
-        "OPERATIONS": {operation.opcode: operation.name for operation in OPERATIONS},
+        "OPERATIONS": {row.operation.opcode: row.operation.name for row in CARRIED},
         "RESULTS": {OK: "OK", **{int(code): code.name for code in NakCode}},
         "FAULTS": {fault.value: FAULT_WORDS[fault] for fault in _SEEN_FAULTS},
         "CODES": {_name(table): {int(code): code.name for code in table.code} for table in _code_tables()},
