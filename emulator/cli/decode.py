@@ -46,7 +46,7 @@ Explain = Callable[[Iterator[bytes], Decoder], Iterator[Explained]]
     epilog="\b\nExamples:\n"
     "  vpump decode pump.pcapng                     what 'vpump serve --capture' has written\n"
     "  vpump decode pump.pcapng --keys keys.toml    the same, of a pump that has keys of its own\n"
-    "  echo '00 02 10 07 01 01 …' | vpump decode -v hex, with a table of all fields\n"
+    "  vpump decode -v < frames.hex                 hex, with a table of all fields of each frame\n"
     "  vpump decode line.bin --json                 raw bytes of a line; a document per frame\n"
     "  tail -c +1 -f pump.pcapng | vpump decode     while it is being written\n\n"
     "Sealed frames are opened if their handshake was recorded, too, from HELLO on, and the pump has the\n"
@@ -110,17 +110,27 @@ def _keys_of(path: Path | None) -> Callable[[int], Iterable[RoleKeys]]:
 
 
 def _decode(stream: _Readable, form: str, decoder: Decoder, *, from_file: bool, verbose: bool) -> None:
-    chunks: Iterator[bytes] = iter(lambda: stream.read1(READ_BYTES), b"")
-    head = b""
+    out = sys.stdout
+
+    def chunks() -> Iterator[bytes]:
+        while chunk := stream.read1(READ_BYTES):
+            yield chunk
+            # Whoever watches sees all that there is to see before more is waited for.
+            out.flush()
+
+    coming, head = chunks(), b""
     while form == "auto":
-        chunk = next(chunks, b"")
+        chunk = next(coming, b"")
         head += chunk
         form = form_of(head, ended=not chunk, from_file=from_file)
-    for explained in _FORMS[form](itertools.chain([head], chunks), decoder):
-        if json_requested():
-            click.echo(json.dumps(document_of(explained, verbose=verbose)))
-        else:
-            click.echo("\n".join(lines_of(explained, verbose=verbose)))
+    try:
+        for explained in _FORMS[form](itertools.chain([head], coming), decoder):
+            if json_requested():
+                out.write(json.dumps(document_of(explained, verbose=verbose)) + "\n")
+            else:
+                out.writelines(f"{line}\n" for line in lines_of(explained, verbose=verbose))
+    finally:
+        out.flush()
 
 
 def form_of(head: bytes, *, ended: bool, from_file: bool) -> str:

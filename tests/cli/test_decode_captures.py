@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -320,3 +321,20 @@ def test_the_page_of_a_list() -> None:
     desk.ask(OpListRequest(page=0))
     result = decode("-v", stdin=capture_of(recorded(desk.device)))
     assert "ops.count" in result.stdout
+
+
+def test_the_examples_of_the_manual_are_what_is_said() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "captures.md").read_text()
+    body = bytes.fromhex("10070102eeffc00000000000")
+    wrong = [
+        STATUS[:1] + b"\x15" + STATUS[2:],
+        STATUS[:14] + b"\x7e" + STATUS[15:],
+        encode_wire(body[:10] + b"\3\0"),
+        encode_wire(body[:3] + b"\x82" + body[4:]),
+        Frame(opcode=0x0102, txn=1, address=SERIAL, payload=b"\x09" + bytes(13)).to_wire(),
+    ]
+    for data in wrong:
+        (line,) = decode("--format", "raw", stdin=data).stdout.splitlines()
+        said = re.search(r"rejected: .*\(byte [0-9]+\)", line)
+        assert said is not None
+        assert f"\n    {said[0]}\n" in manual
