@@ -284,6 +284,8 @@ class _Run:
             lines.append(f"  control  {control.url}")
             if control.token is not None:
                 lines.append(f"  token    {control.token}")
+        if options.capture is not None:
+            lines.append(f"  capture  {options.capture}")
         if options.speed != 1:
             lines.append(f"  speed    {_number(options.speed)}, in a session {_number(options.session_speed)}")
         if ports:

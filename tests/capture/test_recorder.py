@@ -8,7 +8,7 @@ import pytest
 from emulator.capture.pcapng import Flow, Packet
 from emulator.capture.recorder import MOST_NOTES, Recorder, difference
 from emulator.device import Device
-from emulator.events import Event, LineChanged
+from emulator.events import Event, FrameSeen, LineChanged
 from emulator.faults import line, registry
 from emulator.faults.registry import LineFaultKind
 from emulator.inputs import CutPower, LineChange, RestorePower
@@ -45,6 +45,11 @@ def test_a_request_and_its_answer(desk: Desk) -> None:
         Packet(interface=0, at_us=1_500_000, data=HELLO, flow=INBOUND, comments=(opened,)),
         Packet(interface=0, at_us=1_500_000, data=answer, flow=OUTBOUND),
     ]
+
+
+def test_what_a_pump_sends_of_its_own_accord_comes_from_it() -> None:
+    seen = FrameSeen(number=1, at_us=0, port=0, direction="event", name="E", effect="", summary="", raw=b"e")
+    assert [packet.flow for packet in recorded([seen])] == [OUTBOUND]
 
 
 def test_a_dropped_answer_is_in_the_capture_and_its_comment_says_so(desk: Desk) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from emulator.capture import pcapng
 from emulator.capture.pcapng import Flow, Packet
@@ -69,10 +71,13 @@ def a_session(own: RoleKeys | None = None) -> list[Packet]:
     return recorded(desk.device)
 
 
+A_CAPTURE = capture_of(a_session())
+
+
 @pytest.fixture
 def session_file(tmp_path: Path) -> Path:
     path = tmp_path / "pump.pcapng"
-    path.write_bytes(capture_of(a_session()))
+    path.write_bytes(A_CAPTURE)
     return path
 
 
@@ -137,6 +142,7 @@ def test_a_pump_with_keys_of_its_own_is_opened_with_its_key_file_only(tmp_path: 
     assert "(no key that is given here fits for role clinician of pump 00C0FFEE)" in sealed.stdout
     assert "secured: session 0001, counter 3, " in sealed.stdout
     for key in OWN.of_role.values():
+        assert key not in capture.read_bytes()
         assert key.hex() not in opened.output + sealed.output
     by_environment = CliRunner().invoke(main, ["decode", str(capture)], env={"VPUMP_KEYS": str(key_file)})
     assert by_environment.stdout == opened.stdout
@@ -321,6 +327,18 @@ def test_the_page_of_a_list() -> None:
     desk.ask(OpListRequest(page=0))
     result = decode("-v", stdin=capture_of(recorded(desk.device)))
     assert "ops.count" in result.stdout
+
+
+@given(st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 255)), min_size=1, max_size=12))
+@settings(max_examples=40)
+def test_a_damaged_capture_is_told_as_far_as_it_goes(changes: list[tuple[int, int]]) -> None:
+    stream = bytearray(A_CAPTURE)
+    for place, value in changes:
+        stream[place % len(stream)] = value
+    for arguments in ([], ["-v", "--json"]):
+        result = decode("--format", "pcapng", *arguments, stdin=bytes(stream))
+        assert result.exit_code in (0, 2), result.exception
+        assert (result.exit_code == 2) == ("the capture is broken at offset" in result.stderr)
 
 
 def test_the_examples_of_the_manual_are_what_is_said() -> None:
