@@ -17,6 +17,7 @@ from hypothesis.errors import HypothesisException, StopTest
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.at_most_once.matrix import CELLS, reasons, table, try_cell
+from tests.capture.damaged_recordings import explain_damaged
 from tests.device.hurt_sessions import flip_every_bit, replay_everywhere
 from tests.device.line_flood import FloodedPump
 from tests.device.test_programming_cuts import SHARES as PROGRAMMING_SHARES
@@ -201,6 +202,13 @@ def foreign(seed: int, frames: int, figures: Figures, tick: Tick) -> None:
     read_alike(seed, frames, figures, tick)
 
 
+def recordings(seed: int, count: int, figures: Figures, tick: Tick) -> None:
+    """Captures and raw recordings of a session that chance has damaged, explained."""
+    for at in range(count):
+        explain_damaged(_chance(seed + at), figures)
+        tick()
+
+
 def _chance(seed: int) -> Random:
     return Random(seed)  # noqa: S311 (chance for a search, no secret)
 
@@ -230,6 +238,7 @@ CAMPAIGNS: Mapping[str, Campaign] = {
         Campaign(
             "foreign", "Kaitai's parsers and tshark read frames as we do", "frames", 100_000, foreign, FRAMES_OF_SEED
         ),
+        Campaign("recordings", "damaged recordings, explained", "recordings", 20_000, recordings, 1),
     )
 }
 QUICK: Mapping[str, float] = {"invariants": 0.1, "twin": 0.1, "splits": 1.0, "restores": 0.3}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
+from random import Random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emulator.capture.explainer import MOST_STREAMS, Explained, Explainer, PacketExplainer
 from emulator.capture.reader import CapturedPacket, Interface
 from emulator.vpump_decoder import VpumpDecoder
+from tests.capture.damaged_recordings import explain_damaged
 
 HELLO = bytes.fromhex("000210070101ffffffff01020202010547b8454200")
 
@@ -47,3 +50,9 @@ def test_however_a_line_was_cut_into_packets_it_is_explained_alike(sizes: list[i
         (each.raw, each.name, each.rejected) for each in Explainer(VpumpDecoder()).feed(stream)
     ]
     assert sum(len(each.comments) for each in found) == len(cuts) - 1, "each comment once"
+
+
+@given(st.randoms(use_true_random=False))
+@settings(max_examples=25)
+def test_what_chance_has_damaged_is_explained_as_far_as_it_goes(chance: Random) -> None:
+    explain_damaged(chance, Counter())

@@ -198,6 +198,37 @@ def test_the_next_reader_gets_a_capture_with_a_beginning(pipe: Path, told: Told)
     assert told.is_silent()
 
 
+def test_two_pumps_do_not_share_a_pipe(pipe: Path, told: Told) -> None:
+    first = open_sink(pipe, HEADER, told)
+    reader = os.open(pipe, os.O_RDONLY)
+    assert read_exactly(reader, len(HEADER)) == HEADER
+    second = open_sink(pipe, HEADER, told)
+    assert told.next() == (
+        f"capture: {pipe} cannot be written: another pump writes to it; nothing more is captured, and the pump goes on."
+    )
+    second.put(numbered(7))
+    first.put(numbered(1))
+    assert read_exactly(reader, len(blocks(numbered(1)))) == blocks(numbered(1))
+    first.close()
+    second.close()
+    assert os.read(reader, 1) == b""
+    os.close(reader)
+    assert told.is_silent()
+
+
+def test_a_pipe_that_is_one_no_more_when_its_reader_has_gone(pipe: Path, told: Told) -> None:
+    sink = open_sink(pipe, HEADER, told)
+    reader = os.open(pipe, os.O_RDONLY)
+    read_exactly(reader, len(HEADER))
+    pipe.unlink()
+    os.close(reader)
+    assert "has gone; the pump goes on" in told.next()
+    assert told.next() == (
+        f"capture: {pipe} cannot be written: No such file or directory; nothing more is captured, and the pump goes on."
+    )
+    sink.close()
+
+
 @pytest.mark.filterwarnings("ignore:Field type should not be:DeprecationWarning")
 def test_a_reader_that_does_not_read_costs_packets_and_the_capture_says_how_many(pipe: Path, told: Told) -> None:
     sink = open_sink(pipe, HEADER, told, limit_bytes=SMALL)

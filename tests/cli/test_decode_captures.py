@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -12,29 +11,22 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from emulator.capture import pcapng
 from emulator.capture.pcapng import Flow, Packet
-from emulator.capture.recorder import CaptureHeader, Recorder
 from emulator.cli import main
-from emulator.device import Device
 from emulator.keyfile import write_key_file
 from protocol import keys
 from protocol.frame import Frame
 from protocol.framing import StreamReader, encode_wire
 from protocol.keys import RoleKeys
 from protocol.messages.codes import Role
-from protocol.messages.link import CloseRequest
-from protocol.messages.log import LogReadRequest
 from protocol.messages.op import OpListRequest
 from tests.capture.foreign_blocks import Writer
-from tests.device.desk import SERIAL, Desk, arm, execute, happened, new_device, prepare
+from tests.capture.recorded_sessions import a_session, capture_of, recorded
+from tests.device.desk import SERIAL, Desk, new_device
 
 HELLO = bytes.fromhex("000210070101ffffffff01020202010547b8454200")
 STATUS = bytes.fromhex("000810070102eeffc001010101057f1e468a00")
-HEADER = CaptureHeader(hardware="h", application="a", facts=(("seed", "0"),), ports=("pty", "tcp:h:1")).blocks()
 OWN = RoleKeys(MappingProxyType({role: bytes((role,)) * 16 for role in Role}))
 DAY_US = 86_400_000_000
 
@@ -45,30 +37,6 @@ def decode(*arguments: str | Path, stdin: bytes = b"") -> Result:
 
 def documents(result: Result) -> list[dict[str, Any]]:
     return [json.loads(line) for line in result.stdout.splitlines()]
-
-
-def recorded(device: Device) -> list[Packet]:
-    recorder = Recorder()
-    packets = [packet for event in happened(device) for packet in recorder.take(event)]
-    return packets + recorder.flush()
-
-
-def capture_of(packets: Sequence[Packet], header: bytes = HEADER) -> bytes:
-    return header + b"".join(map(pcapng.packet, packets))
-
-
-def a_session(own: RoleKeys | None = None) -> list[Packet]:
-    """A clinician's bolus whose first EXECUTE goes unanswered, and a page of the log."""
-    desk = Desk(new_device(insecure=False, keys=own))
-    desk.wait(60)
-    desk.open()
-    desk.open_session(Role.CLINICIAN, key=None if own is None else own.of_role[Role.CLINICIAN])
-    arm(desk.device, "drop answer BOLUS_EXECUTE")
-    rev = desk.rev()
-    desk.ask(execute(desk.ask(prepare(50_000, 300)), 1, rev))
-    desk.ask(LogReadRequest(epoch=1, from_sequence=1, maximum=4))
-    desk.ask(CloseRequest())
-    return recorded(desk.device)
 
 
 A_CAPTURE = capture_of(a_session())
@@ -327,18 +295,6 @@ def test_the_page_of_a_list() -> None:
     desk.ask(OpListRequest(page=0))
     result = decode("-v", stdin=capture_of(recorded(desk.device)))
     assert "ops.count" in result.stdout
-
-
-@given(st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 255)), min_size=1, max_size=12))
-@settings(max_examples=40)
-def test_a_damaged_capture_is_told_as_far_as_it_goes(changes: list[tuple[int, int]]) -> None:
-    stream = bytearray(A_CAPTURE)
-    for place, value in changes:
-        stream[place % len(stream)] = value
-    for arguments in ([], ["-v", "--json"]):
-        result = decode("--format", "pcapng", *arguments, stdin=bytes(stream))
-        assert result.exit_code in (0, 2), result.exception
-        assert (result.exit_code == 2) == ("the capture is broken at offset" in result.stderr)
 
 
 def test_the_examples_of_the_manual_are_what_is_said() -> None:
