@@ -16,7 +16,7 @@ from protocol.diagnosis import diagnose, flipped_bit, place_on_wire
 from protocol.frame import Flag, parse_body
 from protocol.framing import LineFault
 from protocol.listener import KeysOf, Listener, Overheard
-from protocol.places import Place, places_of
+from protocol.places import Place, behind_known_fields, places_of
 
 _HEX_WIDTH = {"opcode": 4, "address": 8, "session id": 4, "crc32": 8}
 
@@ -57,10 +57,16 @@ class VpumpDecoder:
         if heard.plain is not None:
             words = f"{words}  {_summary(told)}".rstrip()
         document |= _overheard_document(heard)
+        remarks = _remarks(heard)
+        if heard.plain is not None and (unknown := behind_known_fields(told, heard.plain)):
+            document["behind_known_fields"] = unknown.hex()
+            remarks.append(f"{len(unknown)} bytes behind the last field that is known here: {unknown.hex(' ')}")
+        if remarks:
+            words += f"  ({'; '.join(remarks)})"
         problem = heard.problem or ("" if heard.plain is None else told.problem)
         at = None if told.problem_at is None or heard.problem else place_on_wire(frame.piece, told.problem_at)
         rows = tuple(map(_row, places_of(told, heard.plain if secured else None))) if self._thorough else ()
-        return FrameWords(told.direction, words + _remarks(heard), document, problem, at, rows)
+        return FrameWords(told.direction, words, document, problem, at, rows)
 
     def unfinished(self, rest: bytes) -> str:
         """Why the bytes at the end are no frame yet; spare delimiters mean nothing."""
@@ -100,11 +106,11 @@ def _overheard_document(heard: Overheard) -> dict[str, Any]:
     return document
 
 
-def _remarks(heard: Overheard) -> str:
+def _remarks(heard: Overheard) -> list[str]:
     remarks = [heard.remark] if heard.remark else []
     if heard.skipped:
         remarks.append(f"{heard.skipped} of this session's frames before it are missing")
-    return f"  ({'; '.join(remarks)})" if remarks else ""
+    return remarks
 
 
 def _summary(told: protocol.explain.Explained) -> str:

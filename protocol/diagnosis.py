@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from cobs import cobs  # type: ignore[import-untyped]  # cobs ships no types
 
-from protocol.frame import MAX_PAYLOAD, RESPONSE_BIT, SEAL_SIZE, Flag, FrameError, parse_body
+from protocol.frame import (
+    LENGTH_OFFSET,
+    MAX_PAYLOAD,
+    OPCODE_OFFSET,
+    RESPONSE_BIT,
+    SEAL_SIZE,
+    SESSION_ID_OFFSET,
+    Flag,
+    FrameError,
+    parse_body,
+)
 from protocol.framing import CRC_SIZE, DELIMITER, HEADER_SIZE, LineFault, Piece, crc32
-
-# Where the fields of the header lie in the body.
-_OPCODE: Final = 2
-_SESSION_ID: Final = 8
-_LENGTH: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,24 +126,27 @@ def _broken_flags(body: bytes) -> tuple[int, str]:
     way = flags & ~Flag.SECURED
     if way not in (Flag(0), Flag.RESP, Flag.EVENT, Flag.RETRY):
         return 0, f"flags {_names(way)} exclude each other"
-    answers = bool(_number(body[_OPCODE : _OPCODE + 2]) & RESPONSE_BIT)
+    answers = bool(_number(body[OPCODE_OFFSET : OPCODE_OFFSET + 2]) & RESPONSE_BIT)
     if answers != (Flag.RESP in flags):
         said = "set, and RESP is not" if answers else "not set, and RESP is"
-        return _OPCODE + 1, f"bit 15 of the opcode is {said}"
-    session_id = _number(body[_SESSION_ID : _SESSION_ID + 2])
+        return OPCODE_OFFSET + 1, f"bit 15 of the opcode is {said}"
+    session_id = _number(body[SESSION_ID_OFFSET : SESSION_ID_OFFSET + 2])
     said = "not 0, and SECURED is not set" if session_id else "0, and SECURED is set"
-    return _SESSION_ID, f"the session id is {said}"
+    return SESSION_ID_OFFSET, f"the session id is {said}"
 
 
 def _broken_length(body: bytes) -> tuple[int, str]:
-    said = _number(body[_LENGTH : _LENGTH + 2])
+    said = _number(body[LENGTH_OFFSET : LENGTH_OFFSET + 2])
     secured = Flag.SECURED in Flag(body[0] & 0x0F)
     there = len(body) - HEADER_SIZE - (SEAL_SIZE if secured else 0)
     if said > MAX_PAYLOAD:
-        return _LENGTH, f"a payload of {said} bytes; at most {MAX_PAYLOAD} are allowed"
+        return LENGTH_OFFSET, f"a payload of {said} bytes; at most {MAX_PAYLOAD} are allowed"
     if there < 0:
-        return _LENGTH, f"{len(body) - HEADER_SIZE} bytes behind the header; a secured frame has {SEAL_SIZE} at least"
-    return _LENGTH, f"a payload of {said} bytes, and {there} are there"
+        return (
+            LENGTH_OFFSET,
+            f"{len(body) - HEADER_SIZE} bytes behind the header; a secured frame has {SEAL_SIZE} at least",
+        )
+    return LENGTH_OFFSET, f"a payload of {said} bytes, and {there} are there"
 
 
 def _names(flags: Flag) -> str:

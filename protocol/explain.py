@@ -7,7 +7,7 @@ from enum import Enum, IntFlag
 from typing import Any
 
 from protocol.fields import FormatError, decode, layout_of, table_of
-from protocol.frame import MAJOR, Flag, Frame, FrameError, parse_body
+from protocol.frame import MAJOR, OPCODE_OFFSET, Flag, Frame, FrameError, parse_body
 from protocol.framing import HEADER_SIZE, LineFault
 from protocol.messages.log import LogRecord
 from protocol.messages.log_records import data_of
@@ -85,7 +85,7 @@ def explain(body: bytes, plain: bytes | None = None) -> Explained:
     if Flag.SECURED in frame.flags and plain is None:
         return replace(known, problem="secured")
     if frame.major != MAJOR:
-        return replace(known, problem=f"major version {frame.major}, not {MAJOR}")
+        return replace(known, problem=f"major version {frame.major}, not {MAJOR}", problem_at=0)
     payload = frame.payload if plain is None else plain
     if direction == "answer":
         if not payload:
@@ -94,7 +94,9 @@ def explain(body: bytes, plain: bytes | None = None) -> Explained:
             return _refused(known, payload)
         payload = payload[1:]
     if operation is None or direction == "event":
-        return replace(known, problem=f"unknown {'event' if direction == 'event' else 'operation'}")
+        return replace(
+            known, problem=f"unknown {'event' if direction == 'event' else 'operation'}", problem_at=OPCODE_OFFSET
+        )
     message_class: type[Any] = operation.answer if direction == "answer" else operation.request
     reduced = operation.reduced if direction == "answer" and plain is None else None
     if reduced is not None and len(payload) == layout_of(reduced).fixed_size:
@@ -137,7 +139,7 @@ def _refused(known: Explained, payload: bytes) -> Explained:
     try:
         return replace(known, nak=Nak.decode(payload))
     except ValueError as error:
-        return replace(known, problem=f"no known NAK: {error}")
+        return replace(known, problem=f"no known NAK: {error}", problem_at=HEADER_SIZE)
 
 
 def _nak_words(opcode: int, nak: Nak) -> list[str]:

@@ -14,6 +14,10 @@ MINOR: Final = 0
 ANY_ADDRESS: Final = 0xFFFFFFFF
 MAX_PAYLOAD: Final = 224
 RESPONSE_BIT: Final = 0x8000
+# Where fields of the header lie in the body.
+OPCODE_OFFSET: Final = 2
+SESSION_ID_OFFSET: Final = 8
+LENGTH_OFFSET: Final = 10
 # A secured frame ends with its counter (5 bytes) and its tag (8 bytes).
 SEAL_SIZE: Final = 13
 

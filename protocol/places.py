@@ -10,7 +10,7 @@ from protocol.channel import COUNTER_SIZE, TAG_SIZE, counter_of
 from protocol.explain import Explained
 from protocol.field_types import BlobType
 from protocol.fields import Field, FormatError, PlacesType, RecordsType, encode, layout_of, table_of
-from protocol.frame import RESPONSE_BIT, Flag, Frame
+from protocol.frame import LENGTH_OFFSET, OPCODE_OFFSET, RESPONSE_BIT, SESSION_ID_OFFSET, Flag, Frame
 from protocol.framing import CRC_SIZE, HEADER_SIZE, crc32
 from protocol.messages.log import LogRecord
 from protocol.messages.log_records import data_of
@@ -53,6 +53,14 @@ def places_of(told: Explained, plain: bytes | None = None) -> tuple[Place, ...]:
         end += len(frame.sealed)
     places.append(Place(end, CRC_SIZE, "crc32", crc32(frame.to_body())))
     return tuple(place for place in places if place.size)
+
+
+def behind_known_fields(told: Explained, plain: bytes) -> bytes:
+    """What stands behind the last field that this version knows, in the payload in the clear."""
+    if told.message is None:
+        return b""
+    message = plain[1:] if told.direction == "answer" else plain
+    return message[layout_of(type(told.message)).measure(message) :]
 
 
 def message_places(message: object, at: int = 0, prefix: str = "") -> Iterator[Place]:
@@ -112,10 +120,10 @@ def _header(frame: Frame) -> Iterator[Place]:
     yield Place(0, 1, "version", frame.major)
     yield Place(0, 1, "flags", frame.flags)
     yield Place(1, 1, "txn", frame.txn)
-    yield Place(2, 2, "opcode", frame.opcode | (RESPONSE_BIT if Flag.RESP in frame.flags else 0))
+    yield Place(OPCODE_OFFSET, 2, "opcode", frame.opcode | (RESPONSE_BIT if Flag.RESP in frame.flags else 0))
     yield Place(4, 4, "address", frame.address)
-    yield Place(8, 2, "session id", frame.session_id)
-    yield Place(10, 2, "length", len(frame.payload), "bytes")
+    yield Place(SESSION_ID_OFFSET, 2, "session id", frame.session_id)
+    yield Place(LENGTH_OFFSET, 2, "length", len(frame.payload), "bytes")
 
 
 def _payload(told: Explained, payload: bytes) -> Iterator[Place]:

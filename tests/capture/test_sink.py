@@ -6,7 +6,7 @@ import io
 import os
 import queue
 import resource
-import threading
+import select
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -239,19 +239,15 @@ def test_a_reader_that_does_not_read_costs_packets_and_the_capture_says_how_many
         sink.put(big)
         sent += 1
     assert "takes packets too slowly, so some are left out" in told.next()
-    received = bytearray()
-
-    def read_all() -> None:
-        while data := os.read(reader, 1 << 16):
-            received.extend(data)
-
-    thread = threading.Thread(target=read_all)
-    thread.start()
+    received = b""
     while b"packets before this one are not in the capture" not in received:
+        assert select.select([reader], [], [], DEADLINE_S)[0]
+        received += os.read(reader, 1 << 16)
         sink.put(big)
         sent += 1
     sink.close()
-    thread.join(DEADLINE_S)
+    while data := os.read(reader, 1 << 16):
+        received += data
     os.close(reader)
     packets = [
         block for block in other.FileScanner(io.BytesIO(received)) if isinstance(block, other.blocks.EnhancedPacket)

@@ -184,7 +184,8 @@ def test_what_no_version_knows_and_what_a_field_may_not_hold() -> None:
     behind = Frame(opcode=0x0101, txn=1, address=SERIAL, payload=b"\1\0later").to_wire()
     no_role = Frame(opcode=0x0102, txn=1, address=SERIAL, payload=b"\x09" + bytes(13)).to_wire()
     result = decode("-v", "--format", "raw", stdin=strange + behind + no_role)
-    assert "0777 txn=1 address=00C0FFEE  rejected: unknown operation" in result.stdout
+    assert "0777 txn=1 address=00C0FFEE  rejected: unknown operation (byte 4)" in result.stdout
+    assert "major=1 minor=0  (5 bytes behind the last field that is known here: 6c 61 74 65 72)" in result.stdout
     assert "behind the last known field  6c 61 74 65 72" in result.stdout
     assert (
         "rejected: no OpenRequest: role: allowed is Role: READER (0x1), PATIENT (0x2), CLINICIAN (0x3) (byte 14)"
