@@ -113,7 +113,7 @@ def _decode(stream: _Readable, form: str, decoder: Decoder, *, from_file: bool, 
     out = sys.stdout
 
     def chunks() -> Iterator[bytes]:
-        while chunk := stream.read1(READ_BYTES):
+        while chunk := _read(stream):
             yield chunk
             # Whoever watches sees all that there is to see before more is waited for.
             out.flush()
@@ -131,6 +131,13 @@ def _decode(stream: _Readable, form: str, decoder: Decoder, *, from_file: bool, 
                 out.writelines(f"{line}\n" for line in lines_of(explained, verbose=verbose))
     finally:
         out.flush()
+
+
+def _read(stream: _Readable) -> bytes:
+    try:
+        return stream.read1(READ_BYTES)
+    except OSError as error:
+        raise UsageFailure(f"the input cannot be read: {error.strerror or error}.") from error
 
 
 def form_of(head: bytes, *, ended: bool, from_file: bool) -> str:

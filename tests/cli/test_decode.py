@@ -1,6 +1,7 @@
 """Decode: every frame explained, everything else told why, whatever the input looks like."""
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -143,3 +144,11 @@ def test_hex_that_is_wrong_further_on_is_told_behind_what_was_right() -> None:
     assert result.exit_code == 2
     assert "HELLO" in result.stdout
     assert "line 2: 'zz' is no hex" in result.stderr
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="only Linux has a file that nobody can read")
+def test_an_input_that_cannot_be_read_is_one_sentence() -> None:
+    # What lies at the beginning of a process's memory, nobody can read.
+    result = CliRunner().invoke(main, ["decode", "/proc/self/mem"])
+    assert result.exit_code == 2
+    assert result.stderr == "vpump: the input cannot be read: Input/output error.\n"
