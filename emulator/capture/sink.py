@@ -43,9 +43,10 @@ class Sink(Protocol):
 
 
 def open_sink(path: Path, header: bytes, tell: Callable[[str], None], limit_bytes: int = QUEUE_BYTES) -> CaptureSink:
-    """Begin a capture. `header` is what it begins with; `tell` is called with a sentence, also from another thread.
+    """Begin a capture. Raises CaptureFailed.
 
-    Raises CaptureFailed.
+    header  what it begins with
+    tell    takes a sentence, also from another thread; it neither waits nor fails
     """
     return CaptureSink(path, open_target(path, header, tell), tell, limit_bytes)
 

@@ -439,6 +439,7 @@ def _start_capture(
     from emulator.capture.recorder import CaptureHeader
     from emulator.capture.sink import open_sink
     from emulator.capture.targets import CaptureFailed
+    from emulator.trace import LineWriter
     from firmware_model import MODEL_VERSION
 
     serial_number = f"{options.serial_number:08X}"
@@ -453,8 +454,11 @@ def _start_capture(
         ),
         ports=tuple(port.text for port in options.ports),
     )
+    # Neither the pump nor its capture waits for whoever reads what it says.
+    told = LineWriter(sys.stderr)
+    stack.callback(told.close)
     try:
-        sink = open_sink(path, header.blocks(), say)
+        sink = open_sink(path, header.blocks(), lambda sentence: told.write(f"vpump: {sentence}"))
     except CaptureFailed as failed:
         raise UsageFailure(f"--capture: {failed}") from None
     observer = CaptureObserver(sink, asyncio.get_running_loop().call_soon)

@@ -13,6 +13,7 @@ from emulator.faults import line, registry
 from emulator.faults.registry import LineFaultKind
 from emulator.inputs import CutPower, LineChange, RestorePower
 from protocol.messages.read import StatusRequest
+from tests.capture.recorded_sessions import a_session, capture_of
 from tests.device.desk import Desk, arm, frame_of, happened, new_device
 
 GARBAGE = bytes.fromhex("00051100")
@@ -192,3 +193,7 @@ def test_many_happenings_are_counted_not_kept() -> None:
 )
 def test_what_a_fault_has_done_in_words(sent: bytes, instead: bytes, words: str) -> None:
     assert difference(sent, instead) == words
+
+
+def test_equal_inputs_make_an_equal_capture() -> None:
+    assert capture_of(a_session()) == capture_of(a_session())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -153,6 +154,28 @@ def test_a_pump_that_was_killed_leaves_a_capture_that_can_be_read(serve: Serve, 
     decoded = vpump("decode", "pump.pcapng")
     assert decoded.status == 0
     assert len(decoded.stdout.splitlines()) >= whole > 10
+
+
+def test_a_capture_that_ends_when_nobody_can_be_told_ends_alone(home: Home, vpump: Vpump) -> None:
+    process = subprocess.Popen(
+        (*VPUMP, "serve", "--json", "--capture", "pump.pcapng"),
+        cwd=home.directory,
+        env=home.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        url = json.loads(process.stdout.readline())["ports"][0]["url"]
+        process.stderr.close()
+        (home.directory / "pump.pcapng").unlink()
+        for _ in range(2):
+            assert vpump("interrogate", "-p", url).status == 0
+        process.terminate()
+        assert process.wait(DEADLINE_S) == 0
 
 
 @pytest.mark.parametrize("name", ["nowhere/pump.pcapng", "."])
