@@ -2382,7 +2382,7 @@ enums:
       doc: "this line has no such session"
     147:
       id: battery_low
-      doc: "the cell is at its end"
+      doc: "the cell is so weak that a reset would be its last: nothing new begins, and what flows goes on"
     160:
       id: below_minimum
       doc: "below the least possible"
@@ -2448,7 +2448,7 @@ enums:
       doc: "the log no longer holds that record: a gap"
     181:
       id: record_corrupt
-      doc: "the log record cannot be read"
+      doc: "no record of the log can be read, so no time is found in it"
     182:
       id: no_such_alarm
       doc: "no alarm with this instance"
