@@ -1,20 +1,22 @@
-"""Put a device together: its profile read, its serial number chosen, pump and wire joined."""
+"""Put a device together: its profile read, its serial number chosen, pump and wire of a protocol joined."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
 import time
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
+from emulator import OUR_PROTOCOL
 from emulator.device import Device
 from emulator.inputs import RaiseSessionCounter
-from emulator.vpump_wire import VpumpWire
+from emulator.protocols import InstalledProtocol, installed_protocol
+from emulator.wire import WireSetting
 from firmware_model.profile import Profile
 from firmware_model.profile_text import ProfileError, parse_profile
 from firmware_model.pump import Pump
-from protocol.keys import RoleKeys
 
 DEFAULT_SERIAL_NUMBER = 0x00C0FFEE
 """The serial number of a pump with seed 0."""
@@ -55,18 +57,24 @@ def build_device(
     *,
     insecure: bool,
     session_floor: int,
-    keys: RoleKeys | None = None,
+    keys: Mapping[str, bytes] | None = None,
+    protocol: InstalledProtocol | None = None,
 ) -> Device:
-    """A new pump of a profile, at its first power-up, behind our protocol. Raises ProfileError.
+    """A new pump of a profile, at its first power-up, behind a protocol. Raises ProfileError and ProtocolError.
 
-    keys           its keys; None for the published test keys
+    keys           its keys by their names, such as the roles'; None for the published test keys
+    protocol       None for our own
     session_floor  its sessions are numbered from above it: `fresh_session_floor()`, or a fixed one where nobody can
                    have recorded an earlier session
     """
     loaded = load_profile(profile)
     pump = Pump(loaded, serial_number, seed)
-    device = Device(pump, VpumpWire(loaded, serial_number, insecure=insecure, keys=keys))
-    device.control(RaiseSessionCounter(session_floor), device.now_us)
+    setting = WireSetting(profile=loaded, serial_number=serial_number, insecure=insecure, keys=keys)
+    spoken = protocol or installed_protocol(OUR_PROTOCOL)
+    wire = spoken.new_wire(setting)
+    with spoken.blamed("the start of a pump"):
+        device = Device(pump, wire)
+        device.control(RaiseSessionCounter(session_floor), device.now_us)
     return device
 
 

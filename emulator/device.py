@@ -37,7 +37,7 @@ from emulator.inputs import (
     RestorePower,
     UseSyringe,
 )
-from emulator.wire import Direction, FrameCutter, WireFrame, WireProtocol
+from emulator.wire import Direction, FrameCutter, Guard, WireFrame, WireProtocol
 from firmware_model.faults import ArmedFault
 from firmware_model.plant.mixture import mixture_of
 from firmware_model.pump import FaultChanged, PowerCut, PowerRestored, Pump, Recorded, ToneSounded
@@ -95,6 +95,11 @@ class Device:
     def profile_name(self) -> str:
         """The name of the pump's profile."""
         return self.pump.profile.name
+
+    @property
+    def guard(self) -> Guard:
+        """Which keys protect the pump."""
+        return self.wire.guard
 
     @property
     def fault_names(self) -> tuple[str, ...]:
@@ -179,7 +184,7 @@ class Device:
         if not line.open:
             self._reject(port, data, NO_CLIENT)
             return
-        for frame in line.requests.feed(data):
+        for frame in line.requests.feed(data, now):
             if not frame.silent:
                 self._take_frame(port, frame, now)
 
@@ -303,7 +308,7 @@ class Device:
                 self._send(port, line, raw)
 
     def _send(self, port: int, line: _LineState, raw: bytes) -> None:
-        for frame in line.answers.feed(raw):
+        for frame in line.answers.feed(raw, self.now_us):
             if frame.silent:
                 continue
             self._see(port, frame)
@@ -329,7 +334,7 @@ class Device:
                     raw=raw,
                     struck=frame.raw,
                 )
-            yield from (piece for piece in cutter.feed(raw) if not piece.silent)
+            yield from (piece for piece in cutter.feed(raw, self.now_us) if not piece.silent)
 
     def _line(self, port: int) -> _LineState:
         if port not in self._lines:

@@ -14,7 +14,6 @@ import re
 import secrets
 import shlex
 import stat
-import string
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -23,13 +22,13 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from emulator.programmer.toml_lines import KeyPath, key_lines
+from emulator.serial_number import read_serial_number
 from protocol.keys import KEY_SIZE, RoleKeys
 from protocol.messages.codes import Role
 
 FILE_MODE: Final = 0o600
 OTHERS: Final = 0o077
 MAX_FILE_BYTES: Final = 64 * 1024
-ANY_PUMP: Final = 0xFFFF_FFFF
 ROLES: Final[Mapping[str, Role]] = MappingProxyType({role.name.lower(): role for role in Role})
 
 _SERIAL_ALLOWED = "1 to 8 hex digits, from 00000001 to FFFFFFFE"
@@ -67,12 +66,6 @@ class KeyFile:
                 "for each role."
             )
         return found
-
-
-def read_serial_number(text: str) -> int | None:
-    """The serial number that a text names, None for none: it is the pump's address, and the highest means any pump."""
-    number = int(text, 16) if 1 <= len(text) <= 8 and all(digit in string.hexdigits for digit in text) else 0
-    return number if 0 < number < ANY_PUMP else None
 
 
 def read_key_file(path: Path) -> KeyFile:

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from emulator import OUR_PROTOCOL
+
 DIRECTORY_VARIABLE = "VPUMP_RUNTIME_DIR"
 # Larger files, and more of them, are not ours.
 FILE_LIMIT_BYTES = 64 * 1024
@@ -46,6 +48,7 @@ class RunningPump:
     control         the URL of its control plane, if it has one; `control_token` is None where the file system guards it
     speed           virtual seconds per second, a decimal number
     started         seconds since 1970
+    protocol        the name of what it speaks
     """
 
     serial_number: str
@@ -57,6 +60,7 @@ class RunningPump:
     speed: str
     pid: int
     started: float
+    protocol: str = OUR_PROTOCOL
 
 
 def runtime_directory() -> Path:
@@ -170,6 +174,7 @@ def _read(path: Path) -> RunningPump | None:
             speed=str(document["speed"]),
             pid=int(document["pid"]),
             started=float(document["started"]),
+            protocol=str(document["protocol"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

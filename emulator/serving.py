@@ -15,7 +15,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, Protocol
 
 from emulator.events import Event
@@ -373,7 +372,9 @@ def _sentence(error: BaseException) -> str:
     place = ""
     trace = error.__traceback__
     while trace is not None:
-        place = f" ({Path(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno})"
+        # With its package: a protocol that somebody else has brought may be what broke.
+        module = str(trace.tb_frame.f_globals.get("__name__", "?")).replace(".", "/")
+        place = f" ({module}.py, line {trace.tb_lineno})"
         trace = trace.tb_next
     text = " ".join(str(error).split())
-    return f"A defect of the emulator ended the pump: {type(error).__name__}: {text}{place}."
+    return f"A defect ended the pump: {type(error).__name__}: {text}{place}."

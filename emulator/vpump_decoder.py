@@ -80,9 +80,9 @@ class _DiagnosingCutter(VpumpCutter):
         super().__init__(direction)
         self._thorough = thorough
 
-    def feed(self, data: bytes) -> Iterable[WireFrame]:
+    def feed(self, data: bytes, now: int) -> Iterable[WireFrame]:
         """See FrameCutter."""
-        return (self._diagnosed(frame) if frame.rejected else frame for frame in super().feed(data))
+        return (self._diagnosed(frame) if frame.rejected else frame for frame in super().feed(data, now))
 
     def _diagnosed(self, frame: WireFrame) -> WireFrame:
         found = diagnose(frame.piece) if isinstance(frame, VpumpFrame) else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from emulator import dispatcher, identity
-from emulator.wire import Direction, FrameCutter, LazyText, ModelRequest, SessionChange, WireFrame
+from emulator.wire import Direction, FrameCutter, Guard, LazyText, ModelRequest, SessionChange, WireFrame
 from firmware_model import commands
 from firmware_model.commands import Command, Refusal, Reply
 from firmware_model.profile import Profile
@@ -46,11 +46,12 @@ class VpumpCutter:
         self._find_opener = find_opener
         self._reader = StreamReader()
 
-    def feed(self, data: bytes) -> Iterable[WireFrame]:
-        """The pieces that are complete with these bytes.
+    def feed(self, data: bytes, now: int) -> Iterable[WireFrame]:
+        """The pieces that are complete with these bytes, whenever they came: no gap ends a frame.
 
         One may open the session in which the next is to be read, so each is classified only when it is taken.
         """
+        del now
         return (classify(piece, self._direction, self._find_opener) for piece in self._reader.feed(data))
 
     def reset(self) -> None:
@@ -91,8 +92,8 @@ class VpumpWire:
         self._profile = profile
         self._serial_number = serial_number
         self._insecure = insecure
-        role_keys = keys or test_keys(serial_number)
-        self._end = DeviceEnd(hello=self._hello(role_keys), role_keys=role_keys, insecure=insecure)
+        self._role_keys = keys or test_keys(serial_number)
+        self._end = DeviceEnd(hello=self._hello(self._role_keys), role_keys=self._role_keys, insecure=insecure)
         self._waiting: dict[int, Errand] = {}
         self._noted: list[Command] = []
 
@@ -105,6 +106,12 @@ class VpumpWire:
     def session_open(self) -> bool:
         """Whether a client holds a session."""
         return self._end.session_open
+
+    @property
+    def guard(self) -> Guard:
+        """Which keys protect the pump."""
+        published = identity.are_published(self._serial_number, self._role_keys)
+        return Guard.TEST_KEYS if published else Guard.OWN_KEYS
 
     def cutter(self, direction: Direction) -> FrameCutter:
         """A new cutter for one direction of a line."""
@@ -126,13 +133,10 @@ class VpumpWire:
 
     def replace_keys(self, keys: Mapping[str, bytes]) -> None:
         """Other keys, all three of them, or none for the published ones; sessions under the old ones end."""
-        try:
-            given = RoleKeys(MappingProxyType({Role[name.upper()]: key for name, key in keys.items()}))
-        except KeyError as error:
-            raise ValueError(f"{error} is no role; roles are reader, patient and clinician") from None
-        role_keys = given if keys else test_keys(self._serial_number)
+        role_keys = role_keys_of(keys) if keys else test_keys(self._serial_number)
         self._end.replace_keys(self._hello(role_keys), role_keys)
-        self._noted.append(commands.NoteKeysReplaced(self._are_published(role_keys)))
+        self._role_keys = role_keys
+        self._noted.append(commands.NoteKeysReplaced(self.guard is Guard.TEST_KEYS))
 
     def receive(self, port: int, frame: WireFrame, now: int) -> str:
         """Take one piece from the line; returns why it was silently rejected, or an empty text."""
@@ -202,20 +206,22 @@ class VpumpWire:
         self._end.advance(now)
 
     def _hello(self, role_keys: RoleKeys) -> HelloAnswer:
-        return identity.hello(
-            self._profile, self._serial_number, insecure=self._insecure, test_keys=self._are_published(role_keys)
-        )
-
-    def _are_published(self, role_keys: RoleKeys) -> bool:
-        """Whether any of the keys is one that everybody can work out."""
-        published = test_keys(self._serial_number)
-        return any(role_keys.get(role) == published.get(role) for role in Role)
+        published = identity.are_published(self._serial_number, role_keys)
+        return identity.hello(self._profile, self._serial_number, insecure=self._insecure, test_keys=published)
 
     def _opener_of(self, frame: Frame, direction: Direction) -> Opener | None:
         channel = self._end.channel_of(frame.session_id)
         if channel is None:
             return None
         return channel.requests if direction is Direction.REQUEST else channel.sent
+
+
+def role_keys_of(keys: Mapping[str, bytes]) -> RoleKeys:
+    """Keys by the names of their roles. Raises ValueError."""
+    try:
+        return RoleKeys(MappingProxyType({Role[name.upper()]: key for name, key in keys.items()}))
+    except KeyError as error:
+        raise ValueError(f"{error} is no role; roles are reader, patient and clinician") from None
 
 
 def _nak_of(errand: Errand, refusal: Refusal) -> Nak:

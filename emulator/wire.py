@@ -1,17 +1,20 @@
 """The seam for protocols: what a device needs of a wire protocol, and what others may know of its frames.
 
-Line faults, trace, `send` and `decode` work on `WireFrame`s alone. A company that brings the protocol of its own pump
-implements `WireProtocol`; nothing else in emulator/ imports a protocol by name, but the dispatcher that is one.
+Line faults, trace, capture, `send` and `decode` work on `WireFrame`s alone. Whoever brings the protocol of his own
+pump offers a `ProtocolPlugin` with a `WireProtocol` and a `Decoder` in it; docs/your-own-protocol.md walks through one.
+No room above this seam imports a protocol by name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import Any, Protocol
 
 from firmware_model.commands import Command, Reply
+from firmware_model.profile import Profile
 
 
 class Direction(Enum):
@@ -65,10 +68,16 @@ class WireFrame:
 
 
 class FrameCutter(Protocol):
-    """Cuts one direction of one line into frames. The pieces' raw bytes, joined, are the bytes that went in."""
+    """Cuts one direction of one line into frames. The pieces' raw bytes, joined, are the bytes that went in.
 
-    def feed(self, data: bytes) -> Iterable[WireFrame]:
-        """The pieces that are complete with these bytes, each classified when it is taken, as things stand then."""
+    What it holds back of an unfinished piece is bounded, whatever the bytes claim of their length.
+    """
+
+    def feed(self, data: bytes, now: int) -> Iterable[WireFrame]:
+        """The pieces that are complete with these bytes, each classified when it is taken, as things stand then.
+
+        `now` is when the bytes came, in virtual microseconds; in a recording that has no times it stands still.
+        """
 
     def reset(self) -> None:
         """Forget an unfinished piece: the line is a new one."""
@@ -100,6 +109,14 @@ class SessionChange:
     host_id: int = 0
 
 
+class Guard(Enum):
+    """What protects a pump from whoever can open its port."""
+
+    OWN_KEYS = "own"
+    TEST_KEYS = "test"
+    NO_KEYS = "none"
+
+
 class WireProtocol(Protocol):
     """One pump's end of a wire protocol, sans-IO. Ports are small integers; `now` is virtual microseconds."""
 
@@ -109,7 +126,14 @@ class WireProtocol(Protocol):
 
     @property
     def session_open(self) -> bool:
-        """Whether a client holds a session, so that its leases and time-outs run."""
+        """Whether a client is at work whose time-outs run: time then passes at the speed of a session.
+
+        A protocol without sessions says so while an exchange is under way, or never.
+        """
+
+    @property
+    def guard(self) -> Guard:
+        """Which keys protect the pump now."""
 
     def cutter(self, direction: Direction) -> FrameCutter:
         """A new cutter for one direction of a line."""
@@ -124,7 +148,10 @@ class WireProtocol(Protocol):
         """Everything volatile is gone."""
 
     def replace_keys(self, keys: Mapping[str, bytes]) -> None:
-        """The tester gives the pump other keys, by name; none mean the protocol's own test keys. Raises ValueError."""
+        """The tester gives the pump other keys, by name; none mean the protocol's own test keys.
+
+        Raises ValueError, also where the protocol has no keys.
+        """
 
     def receive(self, port: int, frame: WireFrame, now: int) -> str:
         """Take one piece from the line, good or not; returns why it was silently rejected, or an empty text."""
@@ -146,6 +173,20 @@ class WireProtocol(Protocol):
 
     def advance(self, now: int) -> None:
         """Let the wire's time-outs run out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireSetting:
+    """The pump that a wire is made for, and what its user has asked for.
+
+    insecure   ask nobody for a key; False for a protocol without keys
+    keys       by their names; None: the protocol's own test keys, if it has any
+    """
+
+    profile: Profile
+    serial_number: int
+    insecure: bool = False
+    keys: Mapping[str, bytes] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,3 +235,34 @@ class Decoder(Protocol):
 
     def unfinished(self, rest: bytes) -> str:
         """Why bytes at the end of a recording are no frame yet; empty for bytes that mean nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecoderSetting:
+    """What the user wants of a decoder.
+
+    key_file   the keys of pumps as the user has them, to open what is sealed; None for a protocol without keys
+    thorough   look closely at what is wrong, and give every field its row
+    """
+
+    key_file: Path | None = None
+    thorough: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolPlugin:
+    """A protocol that pumps can be served with: what an entry point of the group `vpump.protocols` names.
+
+    title        what it is, in a few words
+    new_wire     the end of a new pump; raises ValueError, with what is wrong, for a pump that it cannot be made for
+    new_decoder  what explains recordings; raises ValueError, with one sentence, for keys that cannot be read
+    read_keys    the keys of a pump, given its serial number, from the file of `serve --keys`; raises ValueError with
+                 one sentence that holds no key. None: the protocol knows no keys
+    first_try    a command that changes nothing, for who has just started a pump: `interrogate`, `send 02 …`
+    """
+
+    title: str
+    new_wire: Callable[[WireSetting], WireProtocol]
+    new_decoder: Callable[[DecoderSetting], Decoder]
+    read_keys: Callable[[Path, int], Mapping[str, bytes]] | None = None
+    first_try: str = ""

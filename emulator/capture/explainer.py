@@ -57,11 +57,11 @@ class Explainer:
         self._offset = 0
         self._held = b""
 
-    def feed(self, data: bytes) -> Iterator[Explained]:
-        """What is complete with these bytes."""
+    def feed(self, data: bytes, at_us: int = 0) -> Iterator[Explained]:
+        """What is complete with these bytes. `at_us`: when they passed, where the recording says so."""
         held = self._held + data
         done = 0
-        for frame in self._cutter.feed(data):
+        for frame in self._cutter.feed(data, at_us):
             at = self._offset + done
             done += len(frame.raw)
             if not frame.silent:
@@ -92,7 +92,7 @@ class PacketExplainer:
     def feed(self, packet: CapturedPacket) -> Iterator[Explained]:
         """What is complete with this packet; if nothing is, and it has comments, the packet itself."""
         comments = _comments(packet)
-        for explained in self._stream(packet).feed(packet.data):
+        for explained in self._stream(packet).feed(packet.data, packet.at_us or 0):
             yield replace(explained, offset=None, packet=packet, comments=comments)
             comments = ()
         if comments:

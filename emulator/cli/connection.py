@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from emulator import OUR_PROTOCOL
 from emulator.cli.errors import CommandFailure, LinkFailure, OutcomeUnknown, Refused, UsageFailure, request_json, say
 from emulator.cli.quantities import DURATION, US_PER_S
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from emulator.programmer.effects import LineLost, PumpRefused, Reply
     from emulator.programmer.ledger import Host
     from emulator.programmer.link import SerialLink, SessionRefused
+    from emulator.running import RunningPump
     from protocol.messages.codes import Role
     from protocol.refusals import Nak
 
@@ -124,16 +126,21 @@ def talks_to_pump(*, role: str) -> Callable[[Callable[..., None]], Callable[...,
     return adorn
 
 
-def url_of(target: Target) -> str:
-    """The port that is meant; raises UsageFailure and LinkFailure."""
-    if target.url:
-        return target.url
+def port_of(target: Target) -> tuple[str, RunningPump | None]:
+    """The port that is meant, and the pump behind it if it runs here; raises UsageFailure and LinkFailure."""
     from emulator.running import RunningError, running_pumps
 
     try:
         pumps = running_pumps()
     except RunningError as error:
+        if target.url:
+            # Whoever names a port needs no list.
+            return target.url, None
         raise LinkFailure(str(error)) from error
+    if target.url:
+        meant = os.path.realpath(target.url)
+        behind = (pump for pump in pumps for port in pump.ports if meant == os.path.realpath(port.url))
+        return target.url, next(behind, None)
     if not pumps:
         raise LinkFailure("no pump runs here; start one with 'vpump serve', or name its port with --port.")
     if len(pumps) > 1:
@@ -141,7 +148,18 @@ def url_of(target: Target) -> str:
         raise UsageFailure(f"{len(pumps)} pumps run here ({ports}); name one with --port.")
     if not pumps[0].ports:
         raise LinkFailure(f"the pump {pumps[0].serial_number} has no port.")
-    return pumps[0].ports[0].url
+    return pumps[0].ports[0].url, pumps[0]
+
+
+def url_of(target: Target) -> str:
+    """The port of a pump that the reference programmer can talk to; raises UsageFailure and LinkFailure."""
+    url, pump = port_of(target)
+    if pump is not None and pump.protocol != OUR_PROTOCOL:
+        raise UsageFailure(
+            f"the pump {pump.serial_number} at {url} speaks the protocol {pump.protocol}, and this command only "
+            f"{OUR_PROTOCOL}; 'vpump send' speaks any."
+        )
+    return url
 
 
 @contextlib.contextmanager

@@ -293,7 +293,8 @@ def keys(address: tuple[str | None, str | None], file: Path | None, serial_numbe
 
 def _keys_in(file: Path, serial_number: str | None) -> dict[str, bytes]:
     """All keys of one pump in a file, by role."""
-    from emulator.keyfile import KeyFileError, read_key_file, read_serial_number
+    from emulator.keyfile import KeyFileError, read_key_file
+    from emulator.serial_number import read_serial_number
 
     try:
         held = read_key_file(file)

@@ -6,13 +6,15 @@ import codecs
 import itertools
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import Final, Protocol, cast
 
 import click
+from click.core import ParameterSource
 
+from emulator import OUR_PROTOCOL
 from emulator.capture.explainer import Explained, Explainer, PacketExplainer
 from emulator.capture.hex_text import HexError, HexText, is_hex
 from emulator.capture.pcapng import LINKTYPE_USER0
@@ -20,11 +22,8 @@ from emulator.capture.reader import PCAP_MAGICS, SECTION_START, CaptureError, In
 from emulator.cli.connection import json_option
 from emulator.cli.decode_view import document_of, lines_of
 from emulator.cli.errors import UsageFailure, json_requested, say
-from emulator.vpump_decoder import VpumpDecoder
-from emulator.wire import Decoder
-
-if TYPE_CHECKING:
-    from protocol.keys import RoleKeys
+from emulator.cli.speaking import protocol_failures, protocol_named, protocol_option
+from emulator.wire import Decoder, DecoderSetting, Direction
 
 READ_BYTES: Final = 1 << 16
 SNIFFED_BYTES: Final = 4096
@@ -39,7 +38,7 @@ class _Readable(Protocol):
     def read1(self, size: int, /) -> bytes: ...
 
 
-Explain = Callable[[Iterator[bytes], Decoder], Iterator[Explained]]
+Explain = Callable[[Iterator[bytes], Decoder, Direction | None], Iterator[Explained]]
 
 
 @click.command(
@@ -48,7 +47,8 @@ Explain = Callable[[Iterator[bytes], Decoder], Iterator[Explained]]
     "  vpump decode pump.pcapng --keys keys.toml    the same, of a pump that has keys of its own\n"
     "  vpump decode -v < frames.hex                 hex, with a table of all fields of each frame\n"
     "  vpump decode line.bin --json                 raw bytes of a line; a document per frame\n"
-    "  tail -c +1 -f pump.pcapng | vpump decode     while it is being written\n\n"
+    "  tail -c +1 -f pump.pcapng | vpump decode     while it is being written\n"
+    "  vpump decode line.bin --protocol NAME        of a pump that speaks another protocol\n\n"
     "Sealed frames are opened if their handshake was recorded, too, from HELLO on, and the pump has the\n"
     "published test keys or keys that stand in --keys FILE."
 )
@@ -71,15 +71,36 @@ Explain = Callable[[Iterator[bytes], Decoder], Iterator[Explained]]
 @click.option(
     "-v", "--verbose", is_flag=True, help="A table for each frame: offset, name, value and unit of all fields."
 )
+@click.option(
+    "--direction",
+    type=click.Choice([Direction.REQUEST.value, Direction.ANSWER.value]),
+    help="Who spoke, for hex or raw bytes of a protocol whose frames do not say so. [default: unknown, or both]",
+)
+@protocol_option(default=OUR_PROTOCOL)
 @json_option
-def decode(file: Path | None, form: str, key_file: Path | None, verbose: bool) -> None:
+@click.pass_context
+def decode(
+    context: click.Context,
+    file: Path | None,
+    form: str,
+    key_file: Path | None,
+    verbose: bool,
+    direction: str | None,
+    protocol: str,
+) -> None:
     """Explain what was recorded of a line: FILE, or standard input; hex, raw bytes, or pcapng."""
-    decoder = VpumpDecoder(_keys_of(key_file), thorough=verbose)
-    if file is None:
-        _decode(cast("_Readable", sys.stdin.buffer), form, decoder, from_file=False, verbose=verbose)
-        return
-    with file.open("rb") as opened:
-        _decode(opened, form, decoder, from_file=True, verbose=verbose)
+    spoken = protocol_named(protocol)
+    if spoken.plugin.read_keys is None and context.get_parameter_source("key_file") is ParameterSource.ENVIRONMENT:
+        # The environment speaks of all pumps, and not of this one.
+        key_file = None
+    with protocol_failures():
+        decoder = spoken.new_decoder(DecoderSetting(key_file=key_file, thorough=verbose))
+        speaker = Direction(direction) if direction else None
+        if file is None:
+            _decode(cast("_Readable", sys.stdin.buffer), form, decoder, speaker, from_file=False, verbose=verbose)
+            return
+        with file.open("rb") as opened:
+            _decode(opened, form, decoder, speaker, from_file=True, verbose=verbose)
 
 
 def bytes_of_hex(text: str) -> bytes:
@@ -91,25 +112,9 @@ def bytes_of_hex(text: str) -> bytes:
         raise UsageFailure(str(error)) from None
 
 
-def _keys_of(path: Path | None) -> Callable[[int], Iterable[RoleKeys]]:
-    """The keys that a pump may have: those of the file first, then those that everybody can work out."""
-    from emulator.keyfile import KeyFileError, read_key_file
-    from protocol.keys import test_keys
-
-    try:
-        held = {} if path is None else dict(read_key_file(path).pumps)
-    except KeyFileError as error:
-        raise UsageFailure(f"--keys: {error}") from error
-
-    def keys_of(serial_number: int) -> Iterator[RoleKeys]:
-        if serial_number in held:
-            yield held[serial_number]
-        yield test_keys(serial_number)
-
-    return keys_of
-
-
-def _decode(stream: _Readable, form: str, decoder: Decoder, *, from_file: bool, verbose: bool) -> None:
+def _decode(
+    stream: _Readable, form: str, decoder: Decoder, speaker: Direction | None, *, from_file: bool, verbose: bool
+) -> None:
     out = sys.stdout
 
     def chunks() -> Iterator[bytes]:
@@ -124,7 +129,7 @@ def _decode(stream: _Readable, form: str, decoder: Decoder, *, from_file: bool, 
         head += chunk
         form = form_of(head, ended=not chunk, from_file=from_file)
     try:
-        for explained in _FORMS[form](itertools.chain([head], coming), decoder):
+        for explained in _FORMS[form](itertools.chain([head], coming), decoder, speaker):
             if json_requested():
                 out.write(json.dumps(document_of(explained, verbose=verbose)) + "\n")
             else:
@@ -156,8 +161,8 @@ def form_of(head: bytes, *, ended: bool, from_file: bool) -> str:
     return "hex" if not from_file or is_hex(text) else "raw"
 
 
-def _explain_raw(chunks: Iterator[bytes], decoder: Decoder) -> Iterator[Explained]:
-    explainer = Explainer(decoder)
+def _explain_raw(chunks: Iterator[bytes], decoder: Decoder, speaker: Direction | None) -> Iterator[Explained]:
+    explainer = Explainer(decoder, speaker)
     empty = True
     for chunk in chunks:
         empty = empty and not chunk
@@ -167,8 +172,8 @@ def _explain_raw(chunks: Iterator[bytes], decoder: Decoder) -> Iterator[Explaine
     yield from explainer.rest()
 
 
-def _explain_hex(chunks: Iterator[bytes], decoder: Decoder) -> Iterator[Explained]:
-    return _explain_raw(_bytes_in(chunks), decoder)
+def _explain_hex(chunks: Iterator[bytes], decoder: Decoder, speaker: Direction | None) -> Iterator[Explained]:
+    return _explain_raw(_bytes_in(chunks), decoder, speaker)
 
 
 def _bytes_in(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -182,7 +187,7 @@ def _bytes_in(chunks: Iterator[bytes]) -> Iterator[bytes]:
         raise UsageFailure(str(error)) from None
 
 
-def _explain_pcapng(chunks: Iterator[bytes], decoder: Decoder) -> Iterator[Explained]:
+def _explain_pcapng(chunks: Iterator[bytes], decoder: Decoder, _speaker: Direction | None) -> Iterator[Explained]:
     reader, explainer = PcapngReader(), PacketExplainer(decoder)
     strange: set[Interface] = set()
     broken: CaptureError | None = None

@@ -57,7 +57,7 @@ def new(file: Path, serial_numbers: tuple[str, ...]) -> None:
 
 
 def _read_serial_numbers(texts: tuple[str, ...]) -> list[int]:
-    from emulator.keyfile import read_serial_number
+    from emulator.serial_number import read_serial_number
 
     if len(texts) > MAX_PUMPS:
         raise UsageFailure(f"SERIAL is given {len(texts)} times; a file is made for at most {MAX_PUMPS} pumps.")

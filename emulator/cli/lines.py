@@ -7,14 +7,15 @@ import time
 
 import click
 
+from emulator import OUR_PROTOCOL
 from emulator.capture.explainer import explain
-from emulator.cli.connection import Target, failures, reaches_port, url_of
+from emulator.cli.connection import Target, failures, port_of, reaches_port
 from emulator.cli.decode import bytes_of_hex
 from emulator.cli.decode_view import document_of, line_of
 from emulator.cli.errors import UsageFailure, json_requested
 from emulator.cli.quantities import DURATION, US_PER_S
-from emulator.vpump_decoder import VpumpDecoder
-from emulator.wire import Direction
+from emulator.cli.speaking import protocol_failures, protocol_named, protocol_option
+from emulator.wire import DecoderSetting, Direction
 
 DEFAULT_WAIT_US = 500_000
 MAX_SENT_BYTES = 1 << 16
@@ -29,16 +30,20 @@ MAX_RECEIVED_BYTES = 1 << 20
 @click.option(
     "--wait", "wait_us", type=DURATION, default=DEFAULT_WAIT_US, metavar="DURATION", help="How long to listen (500ms)."
 )
+@protocol_option(default=None, otherwise="that of the pump, if it runs here, or vpump")
 @reaches_port
-def send(target: Target, hex_words: tuple[str, ...], wait_us: int) -> None:
+def send(target: Target, hex_words: tuple[str, ...], wait_us: int, protocol: str | None) -> None:
     """Send raw bytes as they are: no greeting, no session, no retry, no rules kept."""
     data = bytes_of_hex(" ".join(hex_words))
     if not data:
         raise UsageFailure("HEX holds no bytes; write pairs of hex digits, such as 00 02 10.")
     if len(data) > MAX_SENT_BYTES:
         raise UsageFailure(f"HEX has {len(data)} bytes; at most {MAX_SENT_BYTES} are sent at once.")
-    received = _exchange(url_of(target), data, wait_us)
-    explained = explain(received, VpumpDecoder(), Direction.ANSWER)
+    url, pump = port_of(target)
+    spoken = protocol_named(protocol or (pump.protocol if pump is not None else OUR_PROTOCOL))
+    received = _exchange(url, data, wait_us)
+    with protocol_failures():
+        explained = explain(received, spoken.new_decoder(DecoderSetting()), Direction.ANSWER)
     if json_requested():
         frames = [document_of(each) for each in explained]
         click.echo(json.dumps({"sent": data.hex(), "received": received.hex(), "frames": frames}))

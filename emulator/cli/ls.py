@@ -12,7 +12,7 @@ from emulator.cli.connection import json_option
 from emulator.cli.errors import LinkFailure, json_requested
 from emulator.running import RunningError, RunningPump, running_pumps
 
-_HEADINGS = ("SERIAL NUMBER", "PROFILE", "PORTS", "CONTROL", "PID")
+_HEADINGS = ("SERIAL NUMBER", "PROFILE", "PROTOCOL", "PORTS", "CONTROL", "PID")
 _GAP = "  "
 
 _EXAMPLES = """
@@ -49,7 +49,7 @@ def _document(pump: RunningPump) -> dict[str, object]:
 
 def _row(pump: RunningPump) -> Sequence[str]:
     ports = ", ".join(port.url for port in pump.ports)
-    return (pump.serial_number, pump.profile, ports or "-", pump.control or "-", str(pump.pid))
+    return (pump.serial_number, pump.profile, pump.protocol, ports or "-", pump.control or "-", str(pump.pid))
 
 
 def _table(rows: Sequence[Sequence[str]]) -> Sequence[str]:

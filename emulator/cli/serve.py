@@ -9,15 +9,18 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
+from emulator import OUR_PROTOCOL
 from emulator.cli.errors import CommandFailure, Interrupted, UsageFailure, request_json, say
+from emulator.cli.guards import INSECURE, NO_KEYS, TEST_KEYS
+from emulator.cli.speaking import protocol_failures, protocol_named, protocol_option
 
 if TYPE_CHECKING:
     from emulator.control.server import ControlHandle
@@ -26,10 +29,11 @@ if TYPE_CHECKING:
     from emulator.inputs import ArmDeviceFault, ArmFault
     from emulator.ports.port import Port
     from emulator.ports.spec import PortSpec
+    from emulator.protocols import InstalledProtocol
     from emulator.running import RunningPump
     from emulator.serving import Serving
     from emulator.trace import LineWriter
-    from protocol.keys import RoleKeys
+    from emulator.wire import Guard
 
 SEED_LIMIT = 2**64 - 1
 PORT_LIMIT = 16
@@ -50,6 +54,7 @@ Examples:
   vpump keys new keys.toml 00C0FFEE && vpump serve --keys keys.toml
                                              keys of its own, instead of the published test keys
   vpump serve --insecure                     no keys at all
+  vpump serve --protocol NAME                another protocol, which a package has brought
 
 \b
 Then, in another terminal:
@@ -69,12 +74,13 @@ class _Options:
     """What the user asked for, read and checked."""
 
     ports: tuple[PortSpec, ...]
+    protocol: InstalledProtocol
     profile: str
     seed: int
     serial_number: int
     insecure: bool
     key_file: Path | None
-    keys: RoleKeys | None
+    keys: Mapping[str, bytes] | None = field(repr=False)
     control: str | None
     faults: tuple[str, ...]
     trace: bool
@@ -82,13 +88,6 @@ class _Options:
     speed: Fraction
     session_speed: Fraction
     as_json: bool
-
-    @property
-    def whose_keys(self) -> Literal["test", "own"]:
-        """Whether anybody can work out a key of this pump."""
-        from emulator.identity import are_published
-
-        return "test" if self.keys is None or are_published(self.serial_number, self.keys) else "own"
 
 
 @click.command(epilog=_EXAMPLES)
@@ -100,6 +99,7 @@ class _Options:
     show_default="pty",
     help="Where clients find the pump; repeatable. pty, pty:LINK or tcp:HOST:PORT (this machine only; port 0 = any).",
 )
+@protocol_option(default=OUR_PROTOCOL)
 @click.option("--profile", metavar="NAME|FILE", default="reference-20", show_default=True, help="The device model.")
 @click.option("--seed", type=click.IntRange(0, SEED_LIMIT), default=0, show_default=True, help="Seed of all chance.")
 @click.option("--serial-number", metavar="HEX", help="Up to 8 hex digits. [default: follows from the seed]")
@@ -137,6 +137,7 @@ class _Options:
 def serve(
     context: click.Context,
     listen: tuple[str, ...],
+    protocol: str,
     profile: str,
     seed: int,
     serial_number: str | None,
@@ -155,14 +156,16 @@ def serve(
         request_json(context)
     base_speed = _read_speed("--speed", speed)
     number = _read_serial_number(serial_number, seed)
+    spoken = protocol_named(protocol)
     options = _Options(
         ports=_read_ports(listen),
+        protocol=spoken,
         profile=profile,
         seed=seed,
         serial_number=number,
-        insecure=insecure,
+        insecure=_read_insecure(spoken, insecure=insecure),
         key_file=key_file,
-        keys=_read_keys(key_file, number) if key_file is not None else None,
+        keys=_read_keys(spoken, key_file, number) if key_file is not None else None,
         control=control,
         faults=faults,
         trace=trace,
@@ -217,7 +220,7 @@ class _Run:
             if options.capture is not None:
                 _start_capture(options.capture, options, self._device, serving, stack)
             control = await _start_control(options.control, serving, stack)
-            say_line(_security_line(options))
+            say_line(_security_line(options, self._device.guard))
             try:
                 stack.enter_context(register(self._record(ports, control)))
             except RunningError as error:
@@ -268,15 +271,18 @@ class _Run:
             "profile": self._device.profile_name,
             "seed": options.seed,
             "speed": _number(options.speed),
+            "protocol": options.protocol.name,
         }
         if control is not None and control.token is not None:
             document["control_token"] = control.token
-        document |= {"keys": options.whose_keys, "insecure": options.insecure}
+        document |= {"keys": self._device.guard.value, "insecure": options.insecure}
         return json.dumps(document)
 
     def _welcome(self, ports: Sequence[Port], control: ControlHandle | None) -> str:
         options = self._options
         lines = [f"Pump {options.serial_number:08X} ({self._device.profile_name}, seed {options.seed}) is running."]
+        if options.protocol.name != OUR_PROTOCOL:
+            lines.append(f"  speaks   {options.protocol.name}: {options.protocol.plugin.title}")
         for port in ports:
             linked = "" if port.link is None else f"  (link: {port.link})"
             lines.append(f"  port     {port.url}{linked}")
@@ -288,8 +294,8 @@ class _Run:
             lines.append(f"  capture  {options.capture}")
         if options.speed != 1:
             lines.append(f"  speed    {_number(options.speed)}, in a session {_number(options.session_speed)}")
-        if ports:
-            first_try = f"vpump interrogate -p {ports[0].link or ports[0].url}"
+        if ports and options.protocol.plugin.first_try:
+            first_try = f"vpump {options.protocol.plugin.first_try} -p {ports[0].link or ports[0].url}"
             if options.keys is not None and not options.insecure:
                 first_try += f" --keys {shlex.quote(str(options.key_file))}"
             lines.append(f"Point your program at it, or try: {first_try}")
@@ -310,6 +316,7 @@ class _Run:
             speed=str(_number(options.speed)),
             pid=os.getpid(),
             started=time.time(),
+            protocol=options.protocol.name,
         )
 
 
@@ -318,16 +325,15 @@ def say_line(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _security_line(options: _Options) -> str:
+def _security_line(options: _Options, guard: Guard) -> str:
     """How this pump is guarded; loud where it is not."""
-    from emulator.cli.wording import LOUD_MARKS
-    from protocol.messages.codes import Marks
+    from emulator.wire import Guard
 
     if options.insecure:
-        return LOUD_MARKS[Marks.INSECURE]
-    if options.whose_keys == "test":
-        return LOUD_MARKS[Marks.TEST_KEYS]
-    return f"This pump has keys of its own, from {options.key_file}."
+        return INSECURE
+    if guard is Guard.OWN_KEYS:
+        return f"This pump has keys of its own, from {options.key_file}."
+    return TEST_KEYS if guard is Guard.TEST_KEYS else NO_KEYS
 
 
 def _tracer(writer: LineWriter, *, as_json: bool) -> Callable[[Event], None]:
@@ -364,7 +370,7 @@ def _read_serial_number(text: str | None, seed: int) -> int:
         from emulator.assembly import serial_number_for
 
         return serial_number_for(seed)
-    from emulator.keyfile import read_serial_number
+    from emulator.serial_number import read_serial_number
 
     number = read_serial_number(text)
     if number is None:
@@ -374,13 +380,15 @@ def _read_serial_number(text: str | None, seed: int) -> int:
     return number
 
 
-def _read_keys(key_file: Path, serial_number: int) -> RoleKeys:
-    from emulator.keyfile import KeyFileError, read_key_file
+def _read_insecure(protocol: InstalledProtocol, *, insecure: bool) -> bool:
+    if insecure and protocol.plugin.read_keys is None:
+        raise UsageFailure(f"--insecure: the protocol {protocol.name} asks nobody for a key anyway; leave it out.")
+    return insecure
 
-    try:
-        return read_key_file(key_file).all_of(serial_number)
-    except KeyFileError as error:
-        raise UsageFailure(f"--keys: {error}") from error
+
+def _read_keys(protocol: InstalledProtocol, key_file: Path, serial_number: int) -> Mapping[str, bytes]:
+    with protocol_failures():
+        return protocol.read_keys(key_file, serial_number)
 
 
 def _build_device(options: _Options) -> Device:
@@ -388,14 +396,16 @@ def _build_device(options: _Options) -> Device:
     from firmware_model.profile_text import ProfileError
 
     try:
-        return build_device(
-            options.profile,
-            options.seed,
-            options.serial_number,
-            insecure=options.insecure,
-            session_floor=fresh_session_floor(),
-            keys=options.keys,
-        )
+        with protocol_failures():
+            return build_device(
+                options.profile,
+                options.seed,
+                options.serial_number,
+                insecure=options.insecure,
+                session_floor=fresh_session_floor(),
+                keys=options.keys,
+                protocol=options.protocol,
+            )
     except ProfileError as error:
         raise UsageFailure(f"{error}.") from error
 
@@ -447,6 +457,7 @@ def _start_capture(
         hardware=f"emulated pump {serial_number}",
         application=f"vpump {VERSION}",
         facts=(
+            ("protocol", options.protocol.name),
             ("profile", device.profile_name),
             ("serial number", serial_number),
             ("seed", str(options.seed)),

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from enum import IntEnum, IntFlag
 from typing import Any
 
+from emulator.cli.guards import INSECURE, TEST_KEYS
 from emulator.cli.quantities import UNKNOWN_U32, US_PER_S, format_duration_us, format_rate, format_volume_nl
 from protocol.access import access_of
 from protocol.fields import FormatError, table_of
@@ -17,8 +18,8 @@ from protocol.messages.operations import operation_of
 from protocol.refusals import NO_FIELD, REFUSALS, Nak, NakCode
 
 LOUD_MARKS: Mapping[Marks, str] = {
-    Marks.INSECURE: "INSECURE: this pump asks nobody for a key; whoever can open its port can program it.",
-    Marks.TEST_KEYS: "TEST KEYS: the keys of this pump are published; it protects nobody.",
+    Marks.INSECURE: INSECURE,
+    Marks.TEST_KEYS: TEST_KEYS,
 }
 """What a person must not overlook, wherever a pump shows itself."""
 

@@ -47,9 +47,10 @@ def test_a_pump_is_a_line_of_the_table() -> None:
     with register(PUMP):
         result = ls()
     heading, row = result.stdout.splitlines()
-    assert heading.split() == ["SERIAL", "NUMBER", "PROFILE", "PORTS", "CONTROL", "PID"]
+    assert heading.split() == ["SERIAL", "NUMBER", "PROFILE", "PROTOCOL", "PORTS", "CONTROL", "PID"]
     ports = "/dev/pts/3, socket://127.0.0.1:8100"
     assert row.split("  ")[0] == "00C0FFEE"
+    assert row[heading.index("PROTOCOL") :].startswith("vpump ")
     assert row[heading.index("PORTS") :].startswith(ports)
     assert row[heading.index("CONTROL") :].startswith("http://127.0.0.1:8123")
     assert row.endswith(str(os.getpid()))

@@ -79,7 +79,14 @@ def test_sessions_are_numbered_from_above_the_floor() -> None:
 
 def test_a_pump_is_given_its_own_keys_or_has_the_published_ones() -> None:
     own = RoleKeys(MappingProxyType({role: bytes((role,)) * 16 for role in Role}))
-    device = build_device("reference-20", 0, SERIAL, insecure=False, session_floor=0, keys=own)
+    device = build_device(
+        "reference-20",
+        0,
+        SERIAL,
+        insecure=False,
+        session_floor=0,
+        keys={role.name.lower(): key for role, key in own.of_role.items()},
+    )
     HandHost(device, key=own.of_role[Role.CLINICIAN]).open_line().connect()
     device = build_device("reference-20", 0, SERIAL, insecure=False, session_floor=0)
     HandHost(device).open_line().connect()

@@ -125,6 +125,7 @@ def test_the_ready_line_and_an_interrupt(environment: dict[str, str], tmp_path: 
             "profile": "reference-20",
             "seed": 0,
             "speed": 1,
+            "protocol": "vpump",
             "keys": "test",
             "insecure": False,
         }

@@ -302,7 +302,9 @@ def test_a_defect_ends_the_serving_with_one_sentence(fail: Callable[[Serving], N
         serving = Serving(FakeDevice(), [port], Pacer(Fraction(1), Fraction(1), real_clock()))
         serving.start()
         fail(serving)
-        with pytest.raises(ServingFailed, match=r"^A defect .*KeyError: 'a defect' \(.*\.py, line \d+\)\.$"):
+        with pytest.raises(
+            ServingFailed, match=r"^A defect .*KeyError: 'a defect' \(tests/serving/\w+\.py, line \d+\)\.$"
+        ):
             async with asyncio.timeout(DEADLINE_S):
                 await serving.run()
         assert open_descriptors() == before
