@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 VPUMP = (sys.executable, "-m", "emulator")
 INSECURE_LINE = "INSECURE: this pump asks nobody for a key; whoever can open its port can program it."
 TEST_KEYS_LINE = "TEST KEYS: the keys of this pump are published; it protects nobody."
+NO_KEYS_LINE = "NO KEYS: the protocol of this pump has none; whoever can open its port can program it."
 INTERRUPTED = 130
 NEVER = 0
 MAX_OUTPUT_BYTES = 1 << 20
@@ -175,6 +176,8 @@ class ServedPump:
     @property
     def warning(self) -> str:
         """How the first line that it says on stderr begins, by how it was started."""
+        if self.ready["keys"] == "none":
+            return f"{NO_KEYS_LINE}\n"
         if "--insecure" in self.process.arguments:
             return f"{INSECURE_LINE}\n"
         return "This pump has keys of its own, from " if "--keys" in self.process.arguments else f"{TEST_KEYS_LINE}\n"
