@@ -10,6 +10,7 @@ from emulator.worked_session import session_markdown
 from protocol.export import markdown
 from protocol.export.formats import FORMS
 from tests.firmware_model.invariants.page import invariants_page
+from tests.wand_pump.page import WALKTHROUGH
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,6 +29,7 @@ def _whole(page: Callable[[], str]) -> Callable[[str], str]:
 DOCUMENTS: Mapping[str, Callable[[str], str]] = {
     "docs/protocol.md": specification,
     "docs/pump-model.md": lambda present: markdown.refresh(present, MODEL_PARTS),
+    "docs/your-own-protocol.md": lambda present: markdown.refresh(present, WALKTHROUGH),
     "docs/invariants.md": _whole(invariants_page),
     **{name: _whole(page) for name, page in PAGES.items()},
     **{f"docs/foreign/{form.file_name}": _whole(form.text) for form in FORMS.values() if form.file_name},

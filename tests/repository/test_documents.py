@@ -10,6 +10,7 @@ from emulator.reference import MODEL_PARTS, PAGES
 from emulator.worked_session import session_markdown
 from protocol.export import markdown
 from protocol.export.formats import FORMS
+from tests.wand_pump.page import WALKTHROUGH
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,3 +35,9 @@ def test_the_specification_is_current() -> None:
 def test_the_tables_of_the_pumps_page_are_current() -> None:
     text = (ROOT / "docs" / "pump-model.md").read_text(encoding="utf-8")
     assert text == markdown.refresh(text, MODEL_PARTS), "run scripts/docs"
+
+
+def test_the_walkthrough_of_a_protocol_shows_every_file_of_its_package_as_it_is() -> None:
+    text = (ROOT / "docs" / "your-own-protocol.md").read_text(encoding="utf-8")
+    assert text == markdown.refresh(text, WALKTHROUGH), "run scripts/docs"
+    assert all(f"<!-- generated: {name} -->" in text for name in WALKTHROUGH)
