@@ -271,11 +271,11 @@ class _Run:
             "profile": self._device.profile_name,
             "seed": options.seed,
             "speed": _number(options.speed),
-            "protocol": options.protocol.name,
         }
         if control is not None and control.token is not None:
             document["control_token"] = control.token
         document |= {"keys": self._device.guard.value, "insecure": options.insecure}
+        document["protocol"] = options.protocol.name
         return json.dumps(document)
 
     def _welcome(self, ports: Sequence[Port], control: ControlHandle | None) -> str:

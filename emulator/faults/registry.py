@@ -70,7 +70,12 @@ REGISTRY: Mapping[str, LineFaultKind] = MappingProxyType(
 )
 
 
-_EXAMPLES = (repr(REGISTRY["drop"].example), repr(FAULTS["stall"].example))
+def example_for(verb: str, names: Sequence[str]) -> str:
+    """A line fault as it can be written for a wire whose operations these are; of one that has none, as for ours."""
+    _, direction, operation, *parameters = REGISTRY[verb].example.split()
+    if names and operation not in names:
+        operation = names[0]
+    return " ".join((verb, direction, operation, *parameters))
 
 
 def parse_fault(text: str, names: Sequence[str]) -> FaultSpec | DeviceFault:
@@ -81,13 +86,14 @@ def parse_fault(text: str, names: Sequence[str]) -> FaultSpec | DeviceFault:
     if verb in FAULTS:
         return parse_device_fault(text, verb, words)
     if not verb:
-        raise FaultSyntaxError(f"fault {text!r} is empty: it begins with a verb, such as {' or '.join(_EXAMPLES)}")
+        examples = f"{example_for('drop', names)!r} or {FAULTS['stall'].example!r}"
+        raise FaultSyntaxError(f"fault {text!r} is empty: it begins with a verb, such as {examples}")
     raise unknown(text, "verb", verb, [*REGISTRY, *FAULTS])
 
 
 def _parse_line_fault(text: str, verb: str, words: Sequence[str], names: Sequence[str]) -> FaultSpec:
     if len(words) < 2:
-        example = REGISTRY[verb].example
+        example = example_for(verb, names)
         raise FaultSyntaxError(f"fault {text!r} is too short: it is VERB DIRECTION OPERATION, such as {example!r}")
     direction, name, *rest = words
     directions = [known.value for known in Direction]

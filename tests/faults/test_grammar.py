@@ -99,6 +99,12 @@ def test_a_line_that_says_nothing_known_is_refused_with_one_sentence(line: str) 
     assert str(caught.value) == REFUSED[line]
 
 
+@pytest.mark.parametrize("line", ["", "drop answer"])
+def test_the_example_is_one_that_this_wire_knows(line: str) -> None:
+    with pytest.raises(FaultSyntaxError, match="such as 'drop answer READ nth=1 count=1'"):
+        parse_fault(line, ("READ", "GIVE"))
+
+
 @pytest.mark.parametrize("digits", ["9" * 5_000, "00000001" + "9" * 5_000, "0" * 5_000])
 def test_a_number_of_any_length_is_read_or_refused_as_every_other(digits: str) -> None:
     with pytest.raises(FaultSyntaxError, match=NUMBER):

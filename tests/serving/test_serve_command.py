@@ -125,9 +125,9 @@ def test_the_ready_line_and_an_interrupt(environment: dict[str, str], tmp_path: 
             "profile": "reference-20",
             "seed": 0,
             "speed": 1,
-            "protocol": "vpump",
             "keys": "test",
             "insecure": False,
+            "protocol": "vpump",
         }
         assert isinstance(document["speed"], int)
         assert link.readlink() == Path(urls[0])
@@ -252,7 +252,7 @@ def test_with_keys_of_its_own_it_takes_no_others(environment: dict[str, str], tm
     more = ["--insecure"] if insecure else []
     with pump(environment, "--json", "--keys", str(tmp_path / "keys.toml"), *more) as process:
         ready = first_document(process)
-        assert list(ready)[-2:] == ["keys", "insecure"]
+        assert list(ready)[-3:] == ["keys", "insecure", "protocol"]
         assert (ready["keys"], ready["insecure"]) == ("own", insecure)
         url = ready["ports"][0]["url"]
         assert marks_of(url) == Marks.EMULATOR | (Marks.INSECURE if insecure else Marks(0))
