@@ -32,7 +32,7 @@ from emulator.programmer.disk import RealDisk
 
 LOADED = (
     *("serving", "pacing", "trace", "ports.pty", "ports.tcp", "control.server", "assembly"),
-    *("keyfile", "programmer.host_identity"),
+    *("keyfile", "programmer.host_identity", "protocols", "vpump_protocol"),
 )
 DISK_CALLS = ("make_directory", "read", "sync", "rename", "lock")
 MAX_PACKET_BYTES = 1 << 16
