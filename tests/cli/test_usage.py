@@ -140,6 +140,40 @@ def test_several_pumps_and_none_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no-such-port" in vpump("interrogate").stderr
 
 
+def test_a_pump_that_speaks_another_protocol(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from emulator import running
+    from emulator.running import PortRecord, RunningPump
+
+    device, link = tmp_path / "device", tmp_path / "link"
+    device.touch()
+    link.symlink_to(device)
+    ports = (PortRecord("pty", str(device)),)
+    pump = RunningPump("00C0FFEE", ports, None, None, "reference-20", 0, "1", 100, 0.0, protocol="wand")
+    monkeypatch.setattr(running, "running_pumps", lambda: [pump])
+    only = "speaks the protocol wand, and this command only vpump; 'vpump send' speaks any."
+    for port, named in ((str(device), device), (str(link), link), (None, device)):
+        result = vpump("interrogate", *(("-p", port) if port else ()))
+        assert (result.exit_code, result.stderr) == (2, f"vpump: the pump 00C0FFEE at {named} {only}\n")
+    result = vpump("send", "00", "-p", str(link))
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "vpump: --protocol: there is no protocol 'wand'; installed are vpump.\n",
+    )
+
+
+def test_whoever_names_a_port_needs_no_list_of_pumps(monkeypatch: pytest.MonkeyPatch) -> None:
+    from emulator import running
+    from emulator.running import RunningError
+
+    def refuse() -> None:
+        raise RunningError("The directory of running pumps cannot be used.")
+
+    monkeypatch.setattr(running, "running_pumps", refuse)
+    assert vpump("interrogate").stderr == "vpump: The directory of running pumps cannot be used.\n"
+    result = vpump("interrogate", "-p", "/dev/no-such-port")
+    assert (result.exit_code, result.stderr) == (3, "vpump: there is no port /dev/no-such-port.\n")
+
+
 @pytest.mark.parametrize(
     ("failure", "status"),
     [
