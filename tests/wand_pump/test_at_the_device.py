@@ -89,6 +89,14 @@ def test_a_bolus_is_given_over_its_minutes(wand: Wand) -> None:
     assert wand.ask(STATUS)["bolus_left"] == 0
 
 
+def test_the_rate_stays_as_it_is_while_a_bolus_runs(wand: Wand) -> None:
+    wand.ask(BOLUS, 50, 10)
+    assert wand.refusal(SET_RATE, 1_000) == {"reason": Why.NOT_NOW, "limit": 0}
+    assert wand.ask(STATUS)["rate"] == 258
+    wand.wait(600)
+    assert wand.ask(SET_RATE, 1_000)
+
+
 def test_stopping_ends_a_bolus_and_starting_resumes_the_rate(wand: Wand) -> None:
     wand.ask(BOLUS, 50, 10)
     wand.ask(STOP)
@@ -115,6 +123,8 @@ def test_stopping_ends_a_bolus_and_starting_resumes_the_rate(wand: Wand) -> None
         (BOLUS, (0, 10), Why.TOO_LOW, 1, (1, 10)),
         (BOLUS, (1_001, 200), Why.TOO_HIGH, 1_000, (1_000, 200)),
         (BOLUS, (100, 5), Why.TOO_LOW, 6, (100, 6)),
+        # 378 s: a limit of part of a minute is the next whole one.
+        (BOLUS, (105, 6), Why.TOO_LOW, 7, (105, 7)),
     ],
 )
 def test_a_refusal_names_its_limit_in_the_units_of_this_wire(
@@ -123,6 +133,7 @@ def test_a_refusal_names_its_limit_in_the_units_of_this_wire(
     before = wand.ask(STATUS)
     assert wand.refusal(operation, *asked) == {"reason": why, "limit": limit}
     assert wand.ask(STATUS) == before
+    assert wand.device.pump.firmware.stages == [], "what was staged is given up"
     assert wand.ask(operation, *admitted)
 
 

@@ -9,6 +9,9 @@ from wand_pump.frames import LENGTH_MAX, PAUSE_US, Cutter, frame_of, parts_of
 from wand_pump.messages import ANSWER_BIT, OPERATIONS, RATE, SET_RATE, STATUS, STOP, fields_in, pack, unpack
 from wand_pump.recordings import Recordings
 
+from emulator.capture.explainer import Explained, PacketExplainer
+from emulator.capture.pcapng import LINKTYPE_USER0, Flow
+from emulator.capture.reader import CapturedPacket, Interface
 from emulator.wire import DecoderSetting, Direction, FieldRow, WireFrame
 
 BODIES = st.tuples(st.integers(0, 0xFF), st.binary(max_size=LENGTH_MAX - 1))
@@ -132,3 +135,14 @@ def test_a_recording_in_words() -> None:
     assert rows[:2] == (FieldRow(4, "running", "1"), FieldRow(5, "rate", "12", "x 0.1 uL/h"))
     assert [row.offset for row in rows] == [4, 5, 7, 9, 11], "behind the ACK"
     assert decoder.unfinished(b"\x02") == "unfinished: 1 bytes of a frame"
+
+
+@pytest.mark.parametrize(("pause_us", "found"), [(PAUSE_US, ["STOP"]), (PAUSE_US + 1, ["", ""])])
+def test_a_pause_counts_in_a_capture_as_on_the_line(pause_us: int, found: list[str]) -> None:
+    raw, interface = frame_of(STOP, b""), Interface(0, LINKTYPE_USER0)
+    explainer = PacketExplainer(Recordings(DecoderSetting()))
+    explained: list[Explained] = []
+    for number, (at_us, data) in enumerate(((7, raw[:2]), (7 + pause_us, raw[2:])), start=1):
+        packet = CapturedPacket(number=number, interface=interface, at_us=at_us, data=data, flow=Flow.INBOUND)
+        explained += explainer.feed(packet)
+    assert [each.name for each in (*explained, *explainer.rest())] == found
