@@ -9,8 +9,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +19,17 @@ import click
 from emulator import OUR_PROTOCOL
 from emulator.cli.errors import CommandFailure, Interrupted, UsageFailure, request_json, say
 from emulator.cli.guards import INSECURE, NO_KEYS, TEST_KEYS
-from emulator.cli.speaking import protocol_failures, protocol_named, protocol_option
+from emulator.cli.serve_options import (
+    ServeOptions,
+    device_of,
+    read_faults,
+    read_insecure,
+    read_keys,
+    read_ports,
+    read_speed,
+    serial_number_of,
+)
+from emulator.cli.speaking import protocol_named, protocol_option
 
 if TYPE_CHECKING:
     from emulator.control.server import ControlHandle
@@ -29,15 +38,12 @@ if TYPE_CHECKING:
     from emulator.inputs import ArmDeviceFault, ArmFault
     from emulator.ports.port import Port
     from emulator.ports.spec import PortSpec
-    from emulator.protocols import InstalledProtocol
     from emulator.running import RunningPump
     from emulator.serving import Serving
     from emulator.trace import LineWriter
     from emulator.wire import Guard
 
 SEED_LIMIT = 2**64 - 1
-PORT_LIMIT = 16
-FAULT_LIMIT = 64
 
 _EXAMPLES = """
 \b
@@ -67,27 +73,6 @@ class _Defect(CommandFailure):
     """The pump ended by a defect of ours."""
 
     exit_code = 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Options:
-    """What the user asked for, read and checked."""
-
-    ports: tuple[PortSpec, ...]
-    protocol: InstalledProtocol
-    profile: str
-    seed: int
-    serial_number: int
-    insecure: bool
-    key_file: Path | None
-    keys: Mapping[str, bytes] | None = field(repr=False)
-    control: str | None
-    faults: tuple[str, ...]
-    trace: bool
-    capture: Path | None
-    speed: Fraction
-    session_speed: Fraction
-    as_json: bool
 
 
 @click.command(epilog=_EXAMPLES)
@@ -154,18 +139,18 @@ def serve(
     """Run a pump until interrupted."""
     if as_json:
         request_json(context)
-    base_speed = _read_speed("--speed", speed)
-    number = _read_serial_number(serial_number, seed)
+    base_speed = read_speed("--speed", speed)
+    number = serial_number_of(serial_number, seed)
     spoken = protocol_named(protocol)
-    options = _Options(
-        ports=_read_ports(listen),
+    options = ServeOptions(
+        ports=read_ports(listen),
         protocol=spoken,
         profile=profile,
         seed=seed,
         serial_number=number,
-        insecure=_read_insecure(spoken, insecure=insecure),
+        insecure=read_insecure(spoken, insecure=insecure),
         key_file=key_file,
-        keys=_read_keys(spoken, key_file, number) if key_file is not None else None,
+        keys=read_keys(spoken, key_file, number) if key_file is not None else None,
         control=control,
         faults=faults,
         trace=trace,
@@ -173,11 +158,11 @@ def serve(
         speed=base_speed,
         session_speed=Fraction(base_speed > 0)
         if session_speed is None
-        else _read_speed("--session-speed", session_speed),
+        else read_speed("--session-speed", session_speed),
         as_json=as_json,
     )
-    device = _build_device(options)
-    armed = _read_faults(options.faults, device)
+    device = device_of(options)
+    armed = read_faults(options.faults, device)
     import asyncio
 
     from emulator.serving import ServingFailed
@@ -193,7 +178,7 @@ def serve(
 class _Run:
     """One run of a pump: what it opened, and how it ends."""
 
-    def __init__(self, options: _Options, device: Device, armed: Sequence[ArmFault | ArmDeviceFault]) -> None:
+    def __init__(self, options: ServeOptions, device: Device, armed: Sequence[ArmFault | ArmDeviceFault]) -> None:
         self._options = options
         self._device = device
         self._armed = armed
@@ -325,7 +310,7 @@ def say_line(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _security_line(options: _Options, guard: Guard) -> str:
+def _security_line(options: ServeOptions, guard: Guard) -> str:
     """How this pump is guarded; loud where it is not."""
     from emulator.wire import Guard
 
@@ -345,85 +330,6 @@ def _tracer(writer: LineWriter, *, as_json: bool) -> Callable[[Event], None]:
     return lambda event: writer.write(trace_line(event, colour=colour))
 
 
-def _read_ports(specs: Sequence[str]) -> tuple[PortSpec, ...]:
-    from emulator.ports.spec import PortSpecError, parse_port
-
-    if len(specs) > PORT_LIMIT:
-        raise UsageFailure(f"--listen is given {len(specs)} times; at most {PORT_LIMIT} ports are allowed.")
-    try:
-        return tuple(parse_port(spec) for spec in specs)
-    except PortSpecError as error:
-        raise UsageFailure(f"--listen: {error}") from error
-
-
-def _read_speed(option: str, text: str) -> Fraction:
-    from emulator.pacing import SpeedError, parse_speed
-
-    try:
-        return parse_speed(text)
-    except SpeedError as error:
-        raise UsageFailure(f"{option}: {error}") from error
-
-
-def _read_serial_number(text: str | None, seed: int) -> int:
-    if text is None:
-        from emulator.assembly import serial_number_for
-
-        return serial_number_for(seed)
-    from emulator.serial_number import read_serial_number
-
-    number = read_serial_number(text)
-    if number is None:
-        raise UsageFailure(
-            f"--serial-number: {text!r} is none: allowed are 1 to 8 hexadecimal digits, from 00000001 to FFFFFFFE."
-        )
-    return number
-
-
-def _read_insecure(protocol: InstalledProtocol, *, insecure: bool) -> bool:
-    if insecure and protocol.plugin.read_keys is None:
-        raise UsageFailure(f"--insecure: the protocol {protocol.name} asks nobody for a key anyway; leave it out.")
-    return insecure
-
-
-def _read_keys(protocol: InstalledProtocol, key_file: Path, serial_number: int) -> Mapping[str, bytes]:
-    with protocol_failures():
-        return protocol.read_keys(key_file, serial_number)
-
-
-def _build_device(options: _Options) -> Device:
-    from emulator.assembly import build_device, fresh_session_floor
-    from firmware_model.profile_text import ProfileError
-
-    try:
-        with protocol_failures():
-            return build_device(
-                options.profile,
-                options.seed,
-                options.serial_number,
-                insecure=options.insecure,
-                session_floor=fresh_session_floor(),
-                keys=options.keys,
-                protocol=options.protocol,
-            )
-    except ProfileError as error:
-        raise UsageFailure(f"{error}.") from error
-
-
-def _read_faults(texts: Sequence[str], device: Device) -> list[ArmFault | ArmDeviceFault]:
-    if not texts:
-        return []
-    from emulator.faults.arming import arming
-    from emulator.faults.syntax import FaultSyntaxError
-
-    if len(texts) > FAULT_LIMIT:
-        raise UsageFailure(f"--fault is given {len(texts)} times; at most {FAULT_LIMIT} faults are armed at once.")
-    try:
-        return [arming(text, device.fault_names) for text in texts]
-    except FaultSyntaxError as error:
-        raise UsageFailure(f"--fault: {error}.") from error
-
-
 def _open_ports(specs: Sequence[PortSpec], stack: contextlib.AsyncExitStack) -> list[Port]:
     from emulator.ports.port import PortError
     from emulator.ports.spec import open_port
@@ -440,7 +346,7 @@ def _open_ports(specs: Sequence[PortSpec], stack: contextlib.AsyncExitStack) -> 
 
 
 def _start_capture(
-    path: Path, options: _Options, device: Device, serving: Serving, stack: contextlib.AsyncExitStack
+    path: Path, options: ServeOptions, device: Device, serving: Serving, stack: contextlib.AsyncExitStack
 ) -> None:
     import asyncio
 
