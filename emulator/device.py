@@ -44,6 +44,8 @@ from firmware_model.pump import FaultChanged, PowerCut, PowerRestored, Pump, Rec
 
 OUTPUT_LIMIT = 65_536
 """Bytes kept for a line until its driver takes them. What is beyond is lost, as on a line that nobody reads."""
+EVENT_OUTPUT_LIMIT = 16_384
+"""Beyond so many, frames that answer nothing are lost, so that answers never are on their account."""
 
 NO_POWER = "the pump has no power"
 NO_CLIENT = "no client has opened the line"
@@ -51,11 +53,12 @@ NO_CLIENT = "no client has opened the line"
 
 @dataclass(slots=True)
 class _LineState:
-    """One line: whether a client is there (None: none ever was), its two cutters, and the bytes for it."""
+    """One line: whether a client is there (None: none ever was) and reads, its two cutters, and the bytes for it."""
 
     requests: FrameCutter
     answers: FrameCutter
     open: bool | None = None
+    reading: bool = True
     output: bytearray = field(default_factory=bytearray)
 
 
@@ -147,6 +150,7 @@ class Device:
             case Advance():
                 pass
         self._drain()
+        self._serve(happening.at_us)
 
     def data_to_send(self, now: int, limit: int = OUTPUT_LIMIT, port: int = 0) -> bytes:
         """Bytes for a line, at most `limit` of them."""
@@ -175,6 +179,7 @@ class Device:
             if self.pump.powered:
                 self.wire.advance(due)
             self._drain()
+            self._serve(due)
         self.pump.advance(now)
 
     def _receive(self, port: int, data: bytes, now: int) -> None:
@@ -215,7 +220,11 @@ class Device:
 
     def _change_line(self, port: int, change: LineChange, now: int) -> None:
         line = self._line(port)
+        if change in (LineChange.HELD, LineChange.FLOWING):
+            self._hold_line(port, line, now, reading=change is LineChange.FLOWING)
+            return
         line.open = change is not LineChange.CLOSED
+        line.reading = True
         line.requests.reset()
         line.answers.reset()
         line.output.clear()
@@ -227,6 +236,13 @@ class Device:
         else:
             self.wire.line_closed(port, now)
         self._drain()
+
+    def _hold_line(self, port: int, line: _LineState, now: int, *, reading: bool) -> None:
+        if line.open and line.reading is not reading:
+            line.reading = reading
+            self._emit(events.LineChanged, port=port, change="flowing" if reading else "held")
+            self.wire.line_reading(port, now, reading=reading)
+            self._serve(now)
 
     def _silence_wire(self) -> None:
         """A pump without power opens no session, and so none is told of; the next frame that it hears opens one."""
@@ -271,6 +287,7 @@ class Device:
     def _drain(self) -> None:
         """Take what pump and wire have made of the last happening, until both are silent."""
         while (happened := self.pump.next_event()) is not None:
+            self.wire.happened(happened, self.now_us)
             match happened:
                 case Recorded():
                     self._tell_record(happened)
@@ -312,8 +329,9 @@ class Device:
             if frame.silent:
                 continue
             self._see(port, frame)
+            limit = EVENT_OUTPUT_LIMIT if frame.direction is Direction.EVENT else OUTPUT_LIMIT
             for passed in self._through_faults(port, frame, line.answers):
-                if len(line.output) + len(passed.raw) <= OUTPUT_LIMIT:
+                if len(line.output) + len(passed.raw) <= limit:
                     line.output += passed.raw
 
     def _through_faults(self, port: int, frame: WireFrame, cutter: FrameCutter) -> Iterator[WireFrame]:

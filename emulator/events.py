@@ -44,11 +44,11 @@ def _meaning(text: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineChanged(_Happening):
-    """A client opened a line, left it, or did not read from it."""
+    """A client opened a line, left it, did not read from it, or reads again."""
 
     kind: ClassVar[str] = "line"
     port: int = field(metadata=_meaning("index of the port, in the order of --listen"))
-    change: str = field(metadata=_meaning("opened, closed or overrun"))
+    change: str = field(metadata=_meaning("opened, closed, overrun, held or flowing"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,9 @@ class FrameSeen(_Happening):
 
     kind: ClassVar[str] = "frame"
     port: int = field(metadata=_meaning("index of the port"))
-    direction: str = field(metadata=_meaning("request (to the pump) or answer (from it)"))
+    direction: str = field(
+        metadata=_meaning("request (to the pump), answer (from it), or event (from it, of its own accord)")
+    )
     name: str = field(metadata=_meaning("name of the operation, as faults name it"))
     effect: str = field(metadata=_meaning("what it is about: link, read, stage, therapy, alarm; empty when unknown"))
     summary: str | LazyText = field(metadata=_meaning("its fields, for people"))

@@ -28,6 +28,7 @@ CAPABILITIES: Final = (
     | wire.Capability.REFILL
     | wire.Capability.CLOCK
     | wire.Capability.SELFTEST
+    | wire.Capability.STREAM
 )
 
 
@@ -109,6 +110,8 @@ def caps(profile: Profile) -> link.CapsAnswer:
         silence_min=profile.tones.silence_min,
         end_of_service_days=profile.cell.eos_after_eri_days,
         life_max_days=profile.cell.life_max_days,
+        stream_period_min_s=profile.stream.period_min_s,
+        stream_period_max_s=profile.stream.period_max_s,
     )
 
 

@@ -21,11 +21,15 @@ class LineChange(Enum):
     OPENED    a client has opened it; an open line that is opened again is a new line (the old one ended)
     CLOSED    its client is gone
     OVERRUN   its client does not read: the bytes queued for it were thrown away, and the line counts as new
+    HELD      its client does not take what it is sent for now: the pump drops what it would tell of its own accord
+    FLOWING   it does again
     """
 
     OPENED = "opened"
     CLOSED = "closed"
     OVERRUN = "overrun"
+    HELD = "held"
+    FLOWING = "flowing"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,9 @@ RAW_LIMIT = 64
 _DIM, _CYAN, _GREEN, _RED, _YELLOW, _RESET = "\x1b[2m", "\x1b[36m", "\x1b[32m", "\x1b[31m", "\x1b[33m", "\x1b[0m"
 
 
+_ARROWS = {"request": ("->", _CYAN), "answer": ("<-", _GREEN), "event": ("<~", _GREEN)}
+
+
 def format_time(at_us: int) -> str:
     """Virtual time for people: `12d 03:04:05.678`, cut to the millisecond."""
     seconds, us = divmod(at_us, 1_000_000)
@@ -45,7 +48,7 @@ def format_time(at_us: int) -> str:
 
 
 def trace_line(event: Event, *, colour: bool = False) -> str:
-    """The event as one line for people: `->` goes to the pump, `<-` comes from it."""
+    """The event as one line for people: `->` goes to the pump, `<-` comes from it, `<~` of its own accord."""
     text, shade = _describe(event)
     time = format_time(event.at_us)
     if not colour:
@@ -66,7 +69,7 @@ def wants_colour(stream: TextIO) -> bool:
 def _describe(event: Event) -> tuple[str, str]:
     match event:
         case FrameSeen():
-            arrow, shade = ("->", _CYAN) if event.direction == "request" else ("<-", _GREEN)
+            arrow, shade = _ARROWS[event.direction]
             return _join(f"port {event.port}", arrow, event.name, str(event.summary), _raw(event.raw)), shade
         case BytesRejected():
             return _join(f"port {event.port}", "->", f"rejected: {event.reason}", _raw(event.raw, RAW_LIMIT)), _RED

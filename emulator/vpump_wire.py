@@ -11,18 +11,20 @@ from emulator.wire import Direction, FrameCutter, Guard, LazyText, ModelRequest,
 from firmware_model import commands
 from firmware_model.commands import Command, Refusal, Reply
 from firmware_model.profile import Profile
+from firmware_model.pump_events import FlagsSet, PumpEvent
 from protocol.channel import Opener, TagWrong
 from protocol.device_end import DeviceEnd
-from protocol.errands import Errand, FailureToNote, Request
+from protocol.errands import Errand, FailureToNote, Request, TelemetryWanted
 from protocol.explain import FAULT_WORDS, explain, name_of
 from protocol.frame import Flag, Frame, FrameError, parse_body
 from protocol.framing import Piece, StreamReader
 from protocol.keys import RoleKeys, test_keys
 from protocol.messages.codes import Role
 from protocol.messages.link import HelloAnswer
-from protocol.messages.operations import OPERATIONS
+from protocol.messages.operations import ANNOUNCEMENTS, OPERATIONS
 from protocol.refusals import Nak
 from protocol.sessions import SessionEnded, SessionOpened
+from protocol.streams import StreamLimits
 
 _NOTHING = Piece(b"")
 _NO_TOKEN = 0
@@ -68,6 +70,8 @@ def classify(piece: Piece, direction: Direction, find_opener: FindOpener = lambd
             name, effect = name_of(frame)
             opener = find_opener(frame) if Flag.SECURED in frame.flags else None
             words = LazyText(lambda: explain(body, _plain(frame, opener)).summary)
+            if direction is Direction.ANSWER and Flag.EVENT in frame.flags:
+                direction = Direction.EVENT
             return VpumpFrame(piece.raw, direction, name, effect, words, piece=piece)
         except FrameError as error:
             fault = error.fault
@@ -93,14 +97,17 @@ class VpumpWire:
         self._serial_number = serial_number
         self._insecure = insecure
         self._role_keys = keys or test_keys(serial_number)
-        self._end = DeviceEnd(hello=self._hello(self._role_keys), role_keys=self._role_keys, insecure=insecure)
+        limits = StreamLimits(profile.stream.period_min_s, profile.stream.period_max_s)
+        self._end = DeviceEnd(
+            hello=self._hello(self._role_keys), role_keys=self._role_keys, insecure=insecure, limits=limits
+        )
         self._waiting: dict[int, Errand] = {}
         self._noted: list[Command] = []
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of all operations."""
-        return tuple(operation.name for operation in OPERATIONS)
+        """The names of all operations, and of what the pump sends of its own accord."""
+        return (*(row.name for row in OPERATIONS), *(row.name for row in ANNOUNCEMENTS.values()))
 
     @property
     def session_open(self) -> bool:
@@ -124,6 +131,17 @@ class VpumpWire:
     def line_closed(self, port: int, now: int) -> None:
         """The client is gone."""
         self._end.line_closed(port, now)
+
+    def line_reading(self, port: int, now: int, *, reading: bool) -> None:
+        """Whether the client takes what it is sent."""
+        self._end.advance(now)
+        self._end.streams.set_reading(port, reading=reading)
+
+    def happened(self, event: PumpEvent, now: int) -> None:
+        """Something happened in the pump: a flag that is newly set is told to who has subscribed in its role."""
+        if isinstance(event, FlagsSet):
+            self._end.advance(now)
+            self._end.streams.flag_set(Role[event.role.name])
 
     def power_lost(self) -> None:
         """Everything volatile is gone."""
@@ -173,6 +191,8 @@ class VpumpWire:
                 self._end.check_attempt(token, delay_s)
             case commands.AttemptConfirmed(failures):
                 self._end.open_session(token, failures)
+            case commands.TelemetryAnswer() if isinstance(errand, TelemetryWanted):
+                self._end.streams.tell(token, dispatcher.stream_event(errand, reply))
             case _ if isinstance(errand, Request):
                 self._end.answer(token, dispatcher.ANSWERS[type(reply)](errand, reply))
             case _:

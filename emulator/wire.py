@@ -15,13 +15,15 @@ from typing import Any, Protocol
 
 from firmware_model.commands import Command, Reply
 from firmware_model.profile import Profile
+from firmware_model.pump_events import PumpEvent
 
 
 class Direction(Enum):
-    """Which way a frame goes."""
+    """Which way a frame goes: to the pump, or from it as an answer or of its own accord."""
 
     REQUEST = "request"
     ANSWER = "answer"
+    EVENT = "event"
 
 
 class LazyText:
@@ -49,6 +51,7 @@ class LazyText:
 class WireFrame:
     """A piece of a byte stream, cut where the protocol says that a frame ends, and classified.
 
+    direction EVENT for a frame from the pump that answers nothing; a piece that is no frame goes as its line does
     name      the operation's name, as faults and trace name it; empty for a piece that is no frame
     effect    link, read, stage, therapy or alarm; empty when unknown
     summary   the fields, for people
@@ -136,13 +139,19 @@ class WireProtocol(Protocol):
         """Which keys protect the pump now."""
 
     def cutter(self, direction: Direction) -> FrameCutter:
-        """A new cutter for one direction of a line."""
+        """A new cutter for one direction of a line: REQUEST to the pump, ANSWER for all that comes from it."""
 
     def line_opened(self, port: int, now: int) -> None:
         """A client opened the line: what an earlier one left behind is void."""
 
     def line_closed(self, port: int, now: int) -> None:
         """The client is gone."""
+
+    def line_reading(self, port: int, now: int, *, reading: bool) -> None:
+        """Whether the client takes what it is sent: while it does not, nothing leaves but answers."""
+
+    def happened(self, event: PumpEvent, now: int) -> None:
+        """Something happened in the pump, of which the protocol may tell of its own accord."""
 
     def power_lost(self) -> None:
         """Everything volatile is gone."""

@@ -20,6 +20,7 @@ from firmware_model.firmware import (
     security,
     staging,
     supervisor,
+    telemetry,
     therapy,
 )
 from firmware_model.firmware.core import Firmware
@@ -73,6 +74,8 @@ HANDLERS: Mapping[type, Handler] = MappingProxyType(
         commands.ReadLogRange: Handler(reading.log_range, _NONE),
         commands.ReadLog: Handler(reading.read_log, _NONE),
         commands.FindLog: Handler(lookup.find_log, _NONE),
+        commands.ReadTelemetry: Handler(telemetry.telemetry, _NONE),
+        commands.ResetFlags: Handler(telemetry.reset_flags, _NONE),
         commands.NumberSession: Handler(security.number_session, _NONE),
         commands.CountAttempt: Handler(security.count_attempt, _NONE),
         commands.ConfirmAttempt: Handler(security.confirm_attempt, _NONE),

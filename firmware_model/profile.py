@@ -166,6 +166,14 @@ class ToneModel:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamModel:
+    """Telemetry that a session subscribes to."""
+
+    period_min_s: int = number("s", 1, 3_600, "shortest period between two events that a session may ask for")
+    period_max_s: int = number("s", 1, 65_535, "longest period")
+
+
+@dataclass(frozen=True, slots=True)
 class AlarmModel:
     """One row of the table of alarms. Latching: the alarm stays when its cause has gone, until it is cleared."""
 
@@ -233,6 +241,7 @@ class Profile:
     stall: StallModel
     supervisor: SupervisorModel
     tones: ToneModel
+    stream: StreamModel
     alarm: Mapping[AlarmType, AlarmModel]
     sources: Mapping[str, Source]
 
@@ -253,6 +262,7 @@ SECTIONS: Mapping[str, type] = MappingProxyType(
         "stall": StallModel,
         "supervisor": SupervisorModel,
         "tones": ToneModel,
+        "stream": StreamModel,
     }
 )
 ALARM_SECTIONS: Mapping[str, AlarmType] = MappingProxyType({f"alarm.{kind.name.lower()}": kind for kind in AlarmType})
@@ -272,6 +282,7 @@ ORDERED = (
     ("patient.lockout_min_s", "patient.lockout_max_s"),
     ("patient.window_min_s", "patient.window_max_s"),
     ("tones.repeat_min_min", "tones.repeat_max_min"),
+    ("stream.period_min_s", "stream.period_max_s"),
     ("cell.ocv_250_mv", "cell.ocv_0_mv"),
     ("cell.ocv_500_mv", "cell.ocv_250_mv"),
     ("cell.ocv_750_mv", "cell.ocv_500_mv"),

@@ -31,7 +31,7 @@ from firmware_model.plant import Plant, new_plant
 from firmware_model.plant.condition import Condition
 from firmware_model.plant.mixture import Mixture
 from firmware_model.profile import Profile
-from firmware_model.pump_events import FaultChanged, PowerCut, PowerRestored, PumpEvent, Recorded, ToneSounded
+from firmware_model.pump_events import FaultChanged, FlagsSet, PowerCut, PowerRestored, PumpEvent, Recorded, ToneSounded
 from firmware_model.quantities import first_instant
 
 LOG_PAGE_SPARE_BYTES = 32
@@ -454,12 +454,14 @@ class Pump:
         if self._memory.repairs != firmware.repairs_told and firmware.record.run_state is not RunState.FAILED:
             self._tell_repairs()
         if firmware.fresh_tones:
-            for alarm in firmware.fresh_tones:
-                events.append(ToneSounded(now_us, alarm.type, alarm.critical))
+            events.extend([ToneSounded(now_us, alarm.type, alarm.critical) for alarm in firmware.fresh_tones])
             firmware.fresh_tones.clear()
             if not self.plant.has_supply():
                 self._brown_out()
                 return
+        if firmware.fresh_flags:
+            events.extend([FlagsSet(now_us, role) for role in dict.fromkeys(firmware.fresh_flags)])
+            firmware.fresh_flags.clear()
         after, fresh = firmware.record.log_next, firmware.fresh_records
         if (self._announced == after and not fresh) or firmware.record.run_state is RunState.FAILED:
             return

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from firmware_model.faults.board import DeviceFault
-from firmware_model.firmware.codes import AlarmType
+from firmware_model.firmware.codes import AlarmType, Role
 from firmware_model.firmware.event_log import LogRecord
 
 
@@ -39,6 +39,13 @@ class ToneSounded(NamedTuple):
     critical: bool
 
 
+class FlagsSet(NamedTuple):
+    """A latched flag of a role has been set that was not: whoever reads the pump in this role may want to know."""
+
+    at_us: int
+    role: Role
+
+
 class FaultChanged(NamedTuple):
     """A device fault began or ended. Only the tester hears of it."""
 
@@ -48,4 +55,4 @@ class FaultChanged(NamedTuple):
     began: bool
 
 
-PumpEvent = Recorded | PowerCut | PowerRestored | ToneSounded | FaultChanged
+PumpEvent = Recorded | FlagsSet | PowerCut | PowerRestored | ToneSounded | FaultChanged

@@ -12,6 +12,7 @@ from firmware_model.agenda import Agenda
 from firmware_model.commands import Alarm, LedgerEntry
 from firmware_model.faults import ArmedFault, DeviceFault, FaultBoard
 from firmware_model.firmware import codes
+from firmware_model.firmware.changed_flags import ChangedFlags
 from firmware_model.firmware.core import Firmware, Lease, RefillInHand, Stage, StallWatch
 from firmware_model.firmware.flow import Channel, Flow
 from firmware_model.firmware.ledger import Ledger, RoleLedger
@@ -60,6 +61,7 @@ CLASSES: Final = Classes(
         Cell,
         CellModel,
         Change,
+        ChangedFlags,
         Channel,
         Clock,
         Column,

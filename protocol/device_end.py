@@ -32,7 +32,7 @@ from protocol.framing import LineFault, Piece
 from protocol.handshake import answer_open
 from protocol.keys import RoleKeys
 from protocol.link_statistics import LinkCounters, LinkStats
-from protocol.messages import link
+from protocol.messages import link, stream
 from protocol.messages.codes import Role
 from protocol.messages.operations import Operation, Service, by_name, by_opcode, payload_hash
 from protocol.pump_line import PumpLine
@@ -51,6 +51,7 @@ from protocol.sessions import (
     Sessions,
     answer_wire,
 )
+from protocol.streams import ANY_PERIOD, StreamLimits, Streams
 
 # Requests outside the sequence (STOP, OP_QUERY, HELLO) that one line may have unanswered; the next one gets BUSY.
 UNSEQUENCED_REQUESTS_MAX: Final = 8
@@ -67,12 +68,15 @@ _US_PER_S: Final = 1_000_000
 class DeviceEnd:
     """The pump's end of all its lines. Times are integer microseconds that never go back."""
 
-    def __init__(self, *, hello: link.HelloAnswer, role_keys: RoleKeys, insecure: bool) -> None:
+    def __init__(
+        self, *, hello: link.HelloAnswer, role_keys: RoleKeys, insecure: bool, limits: StreamLimits = ANY_PERIOD
+    ) -> None:
         self._address = hello.serial_number
         self._insecure = insecure
         self._lines: dict[int, PumpLine] = {}
         self._sessions = Sessions()
         self._errands = Errands()
+        self.streams = Streams(limits, self._address, self._sessions, self._lines, self._errands)
         self._now = 0
         self._set_keys(hello, role_keys)
 
@@ -91,7 +95,7 @@ class DeviceEnd:
         self.advance(now)
         self.line_closed(port, now)
         line = self._lines.setdefault(port, PumpLine())
-        line.open, line.displaced = True, False
+        line.open, line.displaced, line.reading = True, False, True
         if self._insecure:
             for other_port, other in self._lines.items():
                 other.displaced = other.open and other_port != port
@@ -249,13 +253,14 @@ class DeviceEnd:
         return line.take_frames() if line else []
 
     def next_deadline(self) -> int | None:
-        return min((session.ends_at for session in self._sessions.live), default=None)
+        return min((min(each.ends_at, each.stream.due_us) for each in self._sessions.live), default=None)
 
     def advance(self, now: int) -> None:
         self._now = now
         for session in self._sessions:
             if session.ends_at <= now:
                 self._end_session(session, "silence")
+        self.streams.advance(now)
 
     def next_event(self) -> SessionOpened | SessionEnded | None:
         """A call makes a few of these at most; drain them after each."""
@@ -391,6 +396,8 @@ class DeviceEnd:
                 return _granted(line.counters.snapshot().to_answer())
             case link.CloseRequest():
                 return _granted(link.CloseAnswer())
+            case stream.SubscribeRequest() | stream.UnsubscribeRequest() if session is not None:
+                return self.streams.take(session, message, self._now)
             case link.OpenRequest():
                 return self._begin_handshake(port, line, asked, operation, message)
             case link.AuthRequest():

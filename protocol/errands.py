@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from protocol.messages.codes import Role
+from protocol.messages.codes import Role, TelemetryField
 from protocol.messages.operations import Operation
 from protocol.sessions import Asked, Session
 
@@ -67,7 +67,17 @@ class FailureToNote:
     token: int = 0
 
 
-Errand = Request | SessionNumberWanted | AttemptToCount | AttemptToConfirm | FailureToNote
+@dataclass(frozen=True, slots=True)
+class TelemetryWanted:
+    """An event is owed to a session of a role: what the pump says of itself now; awaits `streams.tell`."""
+
+    token: int
+    role: Role
+    fields: TelemetryField
+    stream_sequence: int
+
+
+Errand = Request | SessionNumberWanted | AttemptToCount | AttemptToConfirm | FailureToNote | TelemetryWanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +99,13 @@ class Errands:
     _given: int = 0
 
     def give_token(self, port: int, session: Session | None, asked: Asked, operation: Operation) -> int:
+        token = self.number_token()
+        self.waiting[token] = Token(port, session.key if session else 0, asked, operation)
+        return token
+
+    def number_token(self) -> int:
+        """A token that was never given."""
         self._given += 1
-        self.waiting[self._given] = Token(port, session.key if session else 0, asked, operation)
         return self._given
 
     def unsequenced(self, port: int) -> int:

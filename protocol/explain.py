@@ -11,7 +11,7 @@ from protocol.frame import MAJOR, OPCODE_OFFSET, Flag, Frame, FrameError, parse_
 from protocol.framing import HEADER_SIZE, LineFault
 from protocol.messages.log import LogRecord
 from protocol.messages.log_records import data_of
-from protocol.messages.operations import by_opcode
+from protocol.messages.operations import ANNOUNCEMENTS, by_opcode
 from protocol.refusals import NO_FIELD, OK, REFUSALS, Nak
 
 FAULT_WORDS = {
@@ -68,8 +68,8 @@ class Explained:
 
 def name_of(frame: Frame) -> tuple[str, str]:
     """Name and effect of a frame's operation; one that this version does not know is named by its number."""
-    operation = by_opcode.get(frame.opcode)
-    return (operation.name, operation.effect.value) if operation else (f"{frame.opcode:04X}", "")
+    known = (ANNOUNCEMENTS if Flag.EVENT in frame.flags else by_opcode).get(frame.opcode)
+    return (known.name, known.effect.value) if known else (f"{frame.opcode:04X}", "")
 
 
 def explain(body: bytes, plain: bytes | None = None) -> Explained:
@@ -81,7 +81,6 @@ def explain(body: bytes, plain: bytes | None = None) -> Explained:
     name, effect = name_of(frame)
     direction = "event" if Flag.EVENT in frame.flags else "answer" if Flag.RESP in frame.flags else "request"
     known = Explained(name=name, direction=direction, effect=effect, frame=frame)
-    operation = by_opcode.get(frame.opcode)
     if Flag.SECURED in frame.flags and plain is None:
         return replace(known, problem="secured")
     if frame.major != MAJOR:
@@ -93,14 +92,10 @@ def explain(body: bytes, plain: bytes | None = None) -> Explained:
         if payload[0] != OK:
             return _refused(known, payload)
         payload = payload[1:]
-    if operation is None or direction == "event":
-        return replace(
-            known, problem=f"unknown {'event' if direction == 'event' else 'operation'}", problem_at=OPCODE_OFFSET
-        )
-    message_class: type[Any] = operation.answer if direction == "answer" else operation.request
-    reduced = operation.reduced if direction == "answer" and plain is None else None
-    if reduced is not None and len(payload) == layout_of(reduced).fixed_size:
-        message_class = reduced
+    message_class = _class_of(frame, direction, payload, secured=plain is not None)
+    if message_class is None:
+        what = "event" if direction == "event" else "operation"
+        return replace(known, problem=f"unknown {what}", problem_at=OPCODE_OFFSET)
     try:
         return replace(known, message=decode(message_class, payload))
     except FormatError as error:
@@ -108,6 +103,20 @@ def explain(body: bytes, plain: bytes | None = None) -> Explained:
         return replace(
             known, problem=f"no {message_class.__name__}: {error.reason}", problem_at=_place(message_class, error, at)
         )
+
+
+def _class_of(frame: Frame, direction: str, payload: bytes, *, secured: bool) -> type[Any] | None:
+    """What a payload is, result byte aside; None for what this version does not know."""
+    if direction == "event":
+        told = ANNOUNCEMENTS.get(frame.opcode)
+        return told.message if told else None
+    operation = by_opcode.get(frame.opcode)
+    if operation is None or direction == "request":
+        return operation.request if operation else None
+    reduced = None if secured else operation.reduced
+    if reduced is not None and len(payload) == layout_of(reduced).fixed_size:
+        return reduced
+    return operation.answer
 
 
 def reject_words(fault: LineFault | None, body: bytes | None) -> str:
@@ -125,7 +134,8 @@ def reject_words(fault: LineFault | None, body: bytes | None) -> str:
 
 def field_words(message: object) -> tuple[tuple[str, str], ...]:
     """Names and values of a message's fields, for people."""
-    return tuple((row.name, _word(getattr(message, row.name))) for row in table_of(type(message)))
+    values = ((row, getattr(message, row.name)) for row in table_of(type(message)))
+    return tuple((row.name, _word(value)) for row, value in values if row.present is None or value is not None)
 
 
 def _place(message_class: type[Any], error: FormatError, at: int) -> int | None:

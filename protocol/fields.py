@@ -36,7 +36,10 @@ class FormatError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One row of a message's table. Offset and size are None behind and in the variable part."""
+    """One row of a message's table. Offset and size are None behind and in the variable part.
+
+    present   the field is there only when this bit is set in the field of its flag type, which stands before it
+    """
 
     name: str
     kind: FieldType
@@ -44,6 +47,7 @@ class Field:
     unit: str
     meaning: str
     complement_of: str | None = None
+    present: IntFlag | None = None
 
     @property
     def type_name(self) -> str:
@@ -51,7 +55,7 @@ class Field:
 
     @property
     def size(self) -> int | None:
-        return self.kind.size
+        return self.kind.size if self.present is None else None
 
     @property
     def minimum(self) -> int | None:
@@ -95,12 +99,20 @@ class Layout:
     def _crc_size(self) -> int:
         return CRC_SIZE if self.ends_with_crc32 else 0
 
+    def _has(self, bit: IntFlag, payload: bytes) -> bool:
+        """Whether a payload, which is long enough for its flags, says that the fields of a bit are there."""
+        flags = next(field for field in self.fields if field.enum is type(bit))
+        offset, size = cast("int", flags.offset), cast("int", flags.size)
+        return bool(int.from_bytes(payload[offset : offset + size], "little") & bit)
+
     def measure(self, payload: bytes) -> int:
         """The size of the message at the payload's start, every count checked before construct sees it."""
         at = 0
         for index, field in enumerate(self.fields):
-            size = field.size
-            if size is None:
+            size = field.kind.size
+            if field.present is not None and not self._has(field.present, payload):
+                size = 0
+            elif size is None:
                 size = _measure_counted(cast("RecordsType | BlobType", field.kind), payload[at : at + 1], index)
             at += size
             if at > len(payload):
@@ -119,8 +131,8 @@ def _measure_counted(kind: RecordsType | BlobType, count: bytes, index: int) -> 
 
 
 def _maximum_size(field: Field) -> int:
-    if field.size is not None:
-        return field.size
+    if field.kind.size is not None:
+        return field.kind.size
     counted = cast("RecordsType | BlobType", field.kind)
     return 1 + counted.maximum * counted.item_size
 
@@ -211,28 +223,70 @@ def _items_of(item: type[Any], images: list[bytes]) -> tuple[Any, ...]:
     return tuple(items)
 
 
-def u8(*, meaning: str, unit: str = "", minimum: int | None = None, maximum: int | None = None) -> Any:
-    return _declared(IntegerType.of("u8", minimum, maximum), unit, meaning)
+def u8(
+    *,
+    meaning: str,
+    unit: str = "",
+    minimum: int | None = None,
+    maximum: int | None = None,
+    present: IntFlag | None = None,
+) -> Any:
+    return _declared(IntegerType.of("u8", minimum, maximum), unit, meaning, present=present)
 
 
-def u16(*, meaning: str, unit: str = "", minimum: int | None = None, maximum: int | None = None) -> Any:
-    return _declared(IntegerType.of("u16", minimum, maximum), unit, meaning)
+def u16(
+    *,
+    meaning: str,
+    unit: str = "",
+    minimum: int | None = None,
+    maximum: int | None = None,
+    present: IntFlag | None = None,
+) -> Any:
+    return _declared(IntegerType.of("u16", minimum, maximum), unit, meaning, present=present)
 
 
-def u32(*, meaning: str, unit: str = "", minimum: int | None = None, maximum: int | None = None) -> Any:
-    return _declared(IntegerType.of("u32", minimum, maximum), unit, meaning)
+def u32(
+    *,
+    meaning: str,
+    unit: str = "",
+    minimum: int | None = None,
+    maximum: int | None = None,
+    present: IntFlag | None = None,
+) -> Any:
+    return _declared(IntegerType.of("u32", minimum, maximum), unit, meaning, present=present)
 
 
-def u64(*, meaning: str, unit: str = "", minimum: int | None = None, maximum: int | None = None) -> Any:
-    return _declared(IntegerType.of("u64", minimum, maximum), unit, meaning)
+def u64(
+    *,
+    meaning: str,
+    unit: str = "",
+    minimum: int | None = None,
+    maximum: int | None = None,
+    present: IntFlag | None = None,
+) -> Any:
+    return _declared(IntegerType.of("u64", minimum, maximum), unit, meaning, present=present)
 
 
-def i16(*, meaning: str, unit: str = "", minimum: int | None = None, maximum: int | None = None) -> Any:
-    return _declared(IntegerType.of("i16", minimum, maximum), unit, meaning)
+def i16(
+    *,
+    meaning: str,
+    unit: str = "",
+    minimum: int | None = None,
+    maximum: int | None = None,
+    present: IntFlag | None = None,
+) -> Any:
+    return _declared(IntegerType.of("i16", minimum, maximum), unit, meaning, present=present)
 
 
-def i32(*, meaning: str, unit: str = "", minimum: int | None = None, maximum: int | None = None) -> Any:
-    return _declared(IntegerType.of("i32", minimum, maximum), unit, meaning)
+def i32(
+    *,
+    meaning: str,
+    unit: str = "",
+    minimum: int | None = None,
+    maximum: int | None = None,
+    present: IntFlag | None = None,
+) -> Any:
+    return _declared(IntegerType.of("i32", minimum, maximum), unit, meaning, present=present)
 
 
 def raw(length: int, *, meaning: str, unit: str = "") -> Any:
@@ -243,8 +297,8 @@ def text(length: int, *, meaning: str, unit: str = "") -> Any:
     return _declared(TextType(length), unit, meaning)
 
 
-def enum8(code: type[IntEnum], *, meaning: str, unit: str = "") -> Any:
-    return _declared(CodedType(IntegerType.of("u8", None, None), code), unit, meaning)
+def enum8(code: type[IntEnum], *, meaning: str, unit: str = "", present: IntFlag | None = None) -> Any:
+    return _declared(CodedType(IntegerType.of("u8", None, None), code), unit, meaning, present=present)
 
 
 def enum16(code: type[IntEnum], *, meaning: str, unit: str = "") -> Any:
@@ -253,6 +307,10 @@ def enum16(code: type[IntEnum], *, meaning: str, unit: str = "") -> Any:
 
 def flags8(code: type[IntFlag], *, meaning: str, unit: str = "") -> Any:
     return _declared(CodedType(IntegerType.of("u8", None, None), code), unit, meaning)
+
+
+def flags32(code: type[IntFlag], *, meaning: str, unit: str = "") -> Any:
+    return _declared(CodedType(IntegerType.of("u32", None, None), code), unit, meaning)
 
 
 def flags64(code: type[IntFlag], *, meaning: str, unit: str = "") -> Any:
@@ -276,8 +334,10 @@ def complement_of(name: str, *, meaning: str, unit: str = "") -> Any:
     return _declared(IntegerType.of("u32", None, None), unit, meaning, name)
 
 
-def _declared(kind: FieldType, unit: str, meaning: str, complement: str | None = None) -> Any:
-    declared = {"kind": kind, "unit": unit, "meaning": meaning, "complement_of": complement}
+def _declared(
+    kind: FieldType, unit: str, meaning: str, complement: str | None = None, present: IntFlag | None = None
+) -> Any:
+    declared = {"kind": kind, "unit": unit, "meaning": meaning, "complement_of": complement, "present": present}
     return dataclasses.field(metadata={_METADATA: declared})
 
 
@@ -300,6 +360,7 @@ def message(*, extensible: bool = False, ends_with_crc32: bool = False) -> Calla
         enum8,
         enum16,
         flags8,
+        flags32,
         flags64,
         records,
         places,
@@ -313,11 +374,23 @@ def message(cls: Any = None, /, *, extensible: bool = False, ends_with_crc32: bo
     def decorate(declared: type[Any]) -> type[Any]:
         made = dataclass(frozen=True, slots=True, kw_only=True)(declared)
         fields = _fields_of(made)
-        codec = construct.Struct(*(field.name / field.kind.subcon for field in fields))
+        codec = construct.Struct(*(field.name / _subcon_of(field, fields) for field in fields))
         setattr(made, _LAYOUT, Layout(fields, codec, extensible, ends_with_crc32))
         return made
 
     return decorate if cls is None else decorate(cls)
+
+
+def _subcon_of(field: Field, fields: tuple[Field, ...]) -> construct.Construct[Any, Any]:
+    bit, subcon = field.present, field.kind.subcon
+    if bit is None:
+        return subcon
+    flags = next(
+        (row.name for row in fields[: fields.index(field)] if row.enum is type(bit) and row.offset is not None), ""
+    )
+    if not flags:
+        raise TypeError(f"{field.name} is present with {bit!r}, and no field before it says whether that is set")
+    return construct.If(lambda values: values[flags] & bit, subcon)
 
 
 def _fields_of(made: Any) -> tuple[Field, ...]:
@@ -347,7 +420,7 @@ def encode(message: object) -> bytes:
     for field in layout.fields:
         value = getattr(message, field.name)
         try:
-            values[field.name] = field.kind.to_wire(value)
+            values[field.name] = _to_wire(field, value, message)
         except ValueError as error:
             raise ValueError(f"{cls.__name__}.{field.name} = {value!r}: {error}") from error
     broken = _broken_complement(layout.fields, values)
@@ -356,6 +429,16 @@ def encode(message: object) -> bytes:
         raise ValueError(f"{cls.__name__}.{name} = {values[name]!r}: allowed is the complement of its value")
     image: bytes = layout.codec.build(values)
     return image + crc32(image).to_bytes(CRC_SIZE, "little") if layout.ends_with_crc32 else image
+
+
+def _to_wire(field: Field, value: Any, message: object) -> Any:
+    if field.present is None:
+        return field.kind.to_wire(value)
+    flags = next(row.name for row in table_of(type(message)) if row.enum is type(field.present))
+    wanted = field.present in getattr(message, flags)
+    if wanted is (value is None):
+        raise ValueError(f"it is there exactly when {flags} has {field.present.name}")
+    return field.kind.to_wire(value) if wanted else None
 
 
 def decode(cls: type[M], payload: bytes) -> M:
@@ -372,7 +455,9 @@ def decode(cls: type[M], payload: bytes) -> M:
     values: dict[str, Any] = {}
     for index, field in enumerate(layout.fields):
         try:
-            values[field.name] = field.kind.from_wire(parsed[field.name])
+            value = parsed[field.name]
+            absent = field.present is not None and value is None
+            values[field.name] = None if absent else field.kind.from_wire(value)
         except ValueError as error:
             raise FormatError(NakCode.FORMAT, index, f"{field.name}: {error}") from error
         except FormatError as error:

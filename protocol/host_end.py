@@ -7,6 +7,7 @@ Rules of this file:
 - Sequenced requests share one txn counter, the others (HELLO, OPEN, AUTH, STOP, OP_QUERY) share a second one.
 - In a session only sealed answers are believed. NO_SUCH_SESSION in the clear ends the session, and says nothing of
   what became of the request.
+- Events come at any time, and change nothing of a request in hand: `next_told` gives them out.
 - NoAnswer says nothing about what the pump did: a command's outcome is then asked with OP_QUERY, never guessed.
 """
 
@@ -21,9 +22,11 @@ from protocol.fields import FormatError, decode, encode, layout_of
 from protocol.frame import ANY_ADDRESS, Flag, Frame, FrameError, parse_body
 from protocol.framing import StreamReader
 from protocol.host_session import NO_SESSION, CryptogramWrong, HostChannel, SessionWanted, answer_challenge
+from protocol.host_stream import HostStream, Told
 from protocol.keys import hello_hash
 from protocol.messages.link import AuthAnswer, HelloAnswer, OpenAnswer
-from protocol.messages.operations import Operation, operation_of
+from protocol.messages.operations import EVENT, Operation, operation_of
+from protocol.messages.stream import SubscribeAnswer, SubscribeRequest
 from protocol.refusals import OK, Nak, NakCode
 
 PENDING_TIMEOUT_US: Final = 5_000_000
@@ -85,7 +88,7 @@ class HostEnd:
         self, *, address: int = ANY_ADDRESS, first_txn: int = 1, timeout_us: int = 600_000, retries: int = 3
     ) -> None:
         self.address = address
-        # Frames and line errors that were no answer to the request in hand.
+        # Frames and line errors that were no answer to the request in hand, and no event.
         self.ignored = 0
         self._timeout_us = timeout_us
         self._retries = retries
@@ -95,6 +98,7 @@ class HostEnd:
         self._hello_hash = b""
         self._wanted: SessionWanted | None = None
         self._channel: HostChannel | None = None
+        self._stream = HostStream()
         self._reader = StreamReader()
         self._unsent = b""
         self._events: deque[HostEvent] = deque()
@@ -128,6 +132,8 @@ class HostEnd:
         operation = operation_of(message)
         if self.address == ANY_ADDRESS and operation.name != "HELLO":
             raise ValueError(f"{operation.name} needs the pump's address: ask HELLO first")
+        if isinstance(message, SubscribeRequest):
+            self._stream.subscribing()
         self._exchange = _Exchange(operation, encode(message), self._take_txn(operation), now)
         self._send(self._exchange, now)
 
@@ -163,6 +169,10 @@ class HostEnd:
         """Each request ends in exactly one of these."""
         return self._events.popleft() if self._events else None
 
+    def next_told(self) -> Told | None:
+        """What the pump has told of its own accord, oldest first."""
+        return self._stream.next_told()
+
     def _take_txn(self, operation: Operation) -> int:
         txn = self._next_txn[operation.sequenced]
         self._next_txn[operation.sequenced] = (txn + 1) & 0xFF
@@ -188,7 +198,9 @@ class HostEnd:
         self._unsent = frame.to_wire()
 
     def _take(self, frame: Frame, now: int) -> bool:
-        """Whether the frame was an answer to the request in hand."""
+        """Whether the frame was an answer to the request in hand, or an event."""
+        if Flag.EVENT in frame.flags:
+            return self._take_event(frame)
         exchange = self._exchange
         if exchange is None or frame.flags & ~Flag.SECURED != Flag.RESP or frame.address == ANY_ADDRESS:
             return False
@@ -207,6 +219,20 @@ class HostEnd:
         if isinstance(answer, HelloAnswer):
             self._hello_hash = hello_hash(payload[1:])
         self._end_answered(exchange, answer, now)
+        return True
+
+    def _take_event(self, frame: Frame) -> bool:
+        if (frame.address, frame.opcode) != (self.address, EVENT.opcode):
+            return False
+        if (self._channel is None) is (Flag.SECURED in frame.flags):
+            return False
+        payload = frame.payload if self._channel is None else self._channel.open_event(frame)
+        if payload is None:
+            return False
+        event = decode(EVENT.message, payload)
+        if event.stream_sequence & 0xFF != frame.txn:
+            return False
+        self._stream.take(event)
         return True
 
     def _open(self, exchange: _Exchange, frame: Frame) -> bytes | None:
@@ -251,8 +277,11 @@ class HostEnd:
             self._channel = HostChannel(session_keys)
             self.request(request, now)
         elif wanted is not None and isinstance(answer, AuthAnswer):
+            self._stream = HostStream()
             self._end(SessionReady(self.session_id, answer))
         else:
+            if isinstance(answer, SubscribeAnswer):
+                self._stream.subscribed(answer.next_sequence)
             self._end(Answered(answer, exchange.txn))
 
     def _take_nak(self, exchange: _Exchange, nak: Nak, now: int) -> None:

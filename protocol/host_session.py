@@ -90,3 +90,7 @@ class HostChannel:
         payload = self._answers.open(frame)
         self.session_id = frame.session_id
         return payload
+
+    def open_event(self, frame: Frame) -> bytes | None:
+        """The same of an event, which comes only in a session that AUTH's answer has opened."""
+        return self.open(frame) if self.session_id != NO_SESSION else None

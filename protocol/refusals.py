@@ -72,7 +72,7 @@ class Refusal(NamedTuple):
 
 REFUSALS: Final[Mapping[NakCode, Refusal]] = {
     NakCode.UNKNOWN_SERVICE: Refusal("no such service", "look at the opcode's high byte"),
-    NakCode.UNKNOWN_OP: Refusal("no such operation in this service, or not built yet", "do without it"),
+    NakCode.UNKNOWN_OP: Refusal("no such operation in this service", "do without it"),
     NakCode.FORMAT: Refusal(
         "payload too short or too long, or a value that no message may hold", "repair the named field"
     ),

@@ -17,7 +17,7 @@ from typing import Final, Literal
 
 from protocol.channel import COUNTER_MAX, Direction, Opener, Sealer, SessionKeys
 from protocol.frame import Flag, Frame
-from protocol.messages.codes import Role
+from protocol.messages.codes import Role, TelemetryField
 
 SILENCE_US: Final = 180_000_000
 WRONG_TAGS_MAX: Final = 1_000
@@ -27,6 +27,7 @@ SESSIONS_OF_ROLE_MAX: Final = 4
 ENDED_KEPT_MAX: Final = 8
 SESSION_ID_MAX: Final = 0xFFFF
 INSECURE_ID: Final = 0
+NEVER: Final = 1 << 63
 
 EndReason = Literal[
     "line", "silence", "displaced", "power", "closed", "replaced", "takeover", "tags", "counter", "keys"
@@ -78,6 +79,30 @@ class Channel:
         return self.answers.exhausted or self.requests.last >= COUNTER_MAX
 
 
+@dataclass(slots=True)
+class Stream:
+    """What a session is told of the pump's own accord; `protocol.streams` keeps it.
+
+    fields   what it has subscribed to; None: to nothing
+    due_us   the end of the period, NEVER without a subscription
+    asked    the token under which the pump is asked for an event; 0: it is not
+    dropped  the last event was dropped
+    """
+
+    fields: TelemetryField | None = None
+    period_us: int = 0
+    due_us: int = NEVER
+    asked: int = 0
+    dropped: bool = False
+    next_sequence: int = 1
+
+    def take_sequence(self) -> int:
+        """The number of the next event, which is then taken."""
+        taken = self.next_sequence
+        self.next_sequence = (taken + 1) & 0xFFFF
+        return taken
+
+
 @dataclass(slots=True, eq=False)
 class Session:
     """One session. `key` is never used again; `ends_at` is when its silence runs out."""
@@ -94,6 +119,17 @@ class Session:
     last_answer: bytes = b""
     unanswered: Asked | None = None
     wrong_tags: int = 0
+    stream: Stream = field(default_factory=Stream)
+
+
+def event_wire(session: Session, address: int, opcode: int, *, txn: int, payload: bytes) -> bytes:
+    """An event as it goes on the wire, sealed if its session has keys; raises CounterExhausted."""
+    if session.channel is None:
+        return Frame(opcode=opcode, txn=txn, address=address, payload=payload, flags=Flag.EVENT).to_wire()
+    sealed = session.channel.answers.seal(
+        opcode=opcode, txn=txn, address=address, session_id=session.session_id, payload=payload, flags=Flag.EVENT
+    )
+    return sealed.to_wire()
 
 
 def answer_wire(session: Session | None, address: int, asked: Asked, payload: bytes) -> bytes:

@@ -185,6 +185,12 @@ types:
             "0x8602": log_read_answer
             "0x603": log_find_by_elapsed_request
             "0x8603": log_find_by_elapsed_answer
+            "0x701": subscribe_request
+            "0x8701": subscribe_answer
+            "0x702": unsubscribe_request
+            "0x8702": unsubscribe_answer
+            "0x703": reset_flags_request
+            "0x8703": reset_flags_answer
             "0x801": time_read_request
             "0x8801": time_read_answer
             "0x802": time_set_request
@@ -199,6 +205,7 @@ types:
             "0x8a01": op_query_answer
             "0xa02": op_list_request
             "0x8a02": op_list_answer
+            "0x10704": stream_event
             "_": unknown_payload
         if: "not is_refusal"
       - id: later_fields
@@ -218,7 +225,7 @@ types:
         value: "major != 1 ? 0 : event ? opcode + 0x10000 : is_reduced ? opcode + 0x20000 : opcode"
         doc: "the opcode; of an event plus 10000, of an answer without a session 20000"
       may_grow:
-        value: "not is_refusal and (key == 0x101 or key == 0x8101 or key == 0x8102 or key == 0x8103 or key == 0x8104 or key == 0x105 or key == 0x8105 or key == 0x8106 or key == 0x8107 or key == 0x8201 or key == 0x28201 or key == 0x8202 or key == 0x8203 or key == 0x8204 or key == 0x8205 or key == 0x8206 or key == 0x8207 or key == 0x8301 or key == 0x8302 or key == 0x8303 or key == 0x8304 or key == 0x8305 or key == 0x8306 or key == 0x8401 or key == 0x8402 or key == 0x8403 or key == 0x8404 or key == 0x8405 or key == 0x8406 or key == 0x8501 or key == 0x8502 or key == 0x8503 or key == 0x8504 or key == 0x8505 or key == 0x8601 or key == 0x8602 or key == 0x8603 or key == 0x8801 or key == 0x8802 or key == 0x8901 or key == 0x8902 or key == 0x8903 or key == 0x8a01 or key == 0x8a02)"
+        value: "not is_refusal and (key == 0x101 or key == 0x8101 or key == 0x8102 or key == 0x8103 or key == 0x8104 or key == 0x105 or key == 0x8105 or key == 0x8106 or key == 0x8107 or key == 0x8201 or key == 0x28201 or key == 0x8202 or key == 0x8203 or key == 0x8204 or key == 0x8205 or key == 0x8206 or key == 0x8207 or key == 0x8301 or key == 0x8302 or key == 0x8303 or key == 0x8304 or key == 0x8305 or key == 0x8306 or key == 0x8401 or key == 0x8402 or key == 0x8403 or key == 0x8404 or key == 0x8405 or key == 0x8406 or key == 0x8501 or key == 0x8502 or key == 0x8503 or key == 0x8504 or key == 0x8505 or key == 0x8601 or key == 0x8602 or key == 0x8603 or key == 0x8701 or key == 0x8702 or key == 0x8703 or key == 0x8801 or key == 0x8802 or key == 0x8901 or key == 0x8902 or key == 0x8903 or key == 0x8a01 or key == 0x8a02 or key == 0x10704)"
   unknown_payload:
     doc: "Of an operation or a major version that this description does not know."
     seq:
@@ -288,8 +295,11 @@ types:
       - id: selftest
         type: b1
         doc: SELFTEST
-      - id: unknown_from_12
-        type: b20
+      - id: stream
+        type: b1
+        doc: "service 07"
+      - id: unknown_from_13
+        type: b19
       - id: unknown_from_32
         type: b32
   marks:
@@ -346,6 +356,74 @@ types:
       - id: unknown_from_2
         type: b6
         valid: 0
+  telemetry_field:
+    seq:
+      - id: run_state
+        type: b1
+        doc: "run_state, stop_reason"
+      - id: alarms
+        type: b1
+        doc: "alarms_raised, alarms_unacknowledged"
+      - id: therapy_rev
+        type: b1
+        doc: therapy_rev
+      - id: rate
+        type: b1
+        doc: "base_rate_nl_per_day, programmed_rate_nl_per_day"
+      - id: reservoir
+        type: b1
+        doc: reservoir_nl
+      - id: bolus
+        type: b1
+        doc: "bolus_id, bolus_volume_nl, bolus_delivered_nl, bolus_remaining_s"
+      - id: delivered
+        type: b1
+        doc: delivered_nl
+      - id: boot
+        type: b1
+        doc: boot
+      - id: clock
+        type: b1
+        doc: "rtc_unix_s, offset_min"
+      - id: battery
+        type: b1
+        doc: "idle_mv, loaded_mv, temperature_cc"
+      - id: unknown_from_10
+        type: b22
+  changed_flag:
+    seq:
+      - id: boot
+        type: b1
+        doc: "the pump started"
+      - id: therapy
+        type: b1
+        doc: "therapy was started or stopped"
+      - id: bolus
+        type: b1
+        doc: "a bolus, or a dose of the program, began, ended or was cancelled"
+      - id: program
+        type: b1
+        doc: "a program was begun, or became the active one"
+      - id: alarm
+        type: b1
+        doc: "an alarm was raised, acknowledged, silenced or cleared, or a stall ended"
+      - id: refill
+        type: b1
+        doc: "the reservoir was refilled"
+      - id: clock
+        type: b1
+        doc: "the clock was set"
+      - id: delivery
+        type: b1
+        doc: "the log has told again what has been delivered"
+      - id: memory
+        type: b1
+        doc: "a copy of a record was lost, and made anew"
+      - id: security
+        type: b1
+        doc: "a place was taken over, an authentication failed, or keys were replaced"
+      - id: unknown_from_10
+        type: b22
   self_test_part:
     seq:
       - id: memory
@@ -566,6 +644,12 @@ types:
       - id: life_max_days
         type: u2
         doc: "from the first power-up to the end of service at the latest [days]"
+      - id: stream_period_min_s
+        type: u2
+        doc: "the shortest period that SUBSCRIBE may ask for [s]"
+      - id: stream_period_max_s
+        type: u2
+        doc: "the longest [s]"
   link_stats_request:
     seq: []
   link_stats_answer:
@@ -1583,6 +1667,44 @@ types:
       - id: sequence
         type: u4
         doc: "the first record held of that time or later; the next one to come if there is none"
+  subscribe_request:
+    seq:
+      - id: fields
+        type: telemetry_field
+        doc: "what each event is to tell; 0: nothing but its head"
+      - id: period_s
+        type: u2
+        valid:
+          min: 1
+        doc: "between two events, within the limits of CAPS [s]"
+  subscribe_answer:
+    seq:
+      - id: next_sequence
+        type: u2
+        doc: "the stream sequence of the next event, which follows at once"
+  unsubscribe_request:
+    seq: []
+  unsubscribe_answer:
+    seq:
+      - id: next_sequence
+        type: u2
+        doc: "what the next event would have had: events up to there have been sent or dropped"
+  reset_flags_request:
+    seq:
+      - id: changed
+        type: changed_flag
+        doc: "which flags; unknown bits are skipped"
+      - id: log_epoch
+        type: u2
+        doc: "the epoch of the log that the host has read"
+      - id: log_sequence
+        type: u4
+        doc: "the record up to which it has: flags that were set again since stay set"
+  reset_flags_answer:
+    seq:
+      - id: changed
+        type: changed_flag
+        doc: "the flags of the role that are still set"
   time_read_request:
     seq: []
   time_read_answer:
@@ -1844,6 +1966,109 @@ types:
         repeat: expr
         repeat-expr: num_ops
         doc: "of all roles, oldest first"
+  stream_event:
+    doc: "From the pump, of its own accord. A field is there when its bit in `fields` is set, in the order of the bits."
+    seq:
+      - id: stream_sequence
+        type: u2
+        doc: "rises by one with every event of the session, sent or dropped; 0 follows FFFF"
+      - id: elapsed_s
+        type: u4
+        doc: "elapsed time [s]"
+      - id: changed
+        type: changed_flag
+        doc: "the latched flags of the session's role"
+      - id: log_epoch
+        type: u2
+        doc: "the log's epoch"
+      - id: log_last
+        type: u4
+        doc: "the last log sequence; 0 = the log is empty"
+      - id: fields
+        type: telemetry_field
+        doc: "which fields follow; those of unknown bits come last"
+      - id: run_state
+        type: u1
+        enum: run_state
+        valid:
+          in-enum: true
+        doc: "whether therapy runs"
+        if: fields.run_state
+      - id: stop_reason
+        type: u1
+        enum: stop_reason
+        valid:
+          in-enum: true
+        doc: "why it does not"
+        if: fields.run_state
+      - id: alarms_raised
+        type: u1
+        doc: "alarms that are not cleared [alarms]"
+        if: fields.alarms
+      - id: alarms_unacknowledged
+        type: u1
+        doc: "alarms that nobody has acknowledged [alarms]"
+        if: fields.alarms
+      - id: therapy_rev
+        type: u4
+        doc: "the current revision; for display only, quote none but OP_LIST's"
+        if: fields.therapy_rev
+      - id: base_rate_nl_per_day
+        type: u4
+        doc: "the base rate that flows now; 0 while stopped [nl/d]"
+        if: fields.rate
+      - id: programmed_rate_nl_per_day
+        type: u4
+        doc: "the base rate that START resumes [nl/d]"
+        if: fields.rate
+      - id: reservoir_nl
+        type: u4
+        doc: "the reservoir's content as computed from motor steps [nl]"
+        if: fields.reservoir
+      - id: bolus_id
+        type: u4
+        doc: "the running bolus; 0 = none"
+        if: fields.bolus
+      - id: bolus_volume_nl
+        type: u4
+        doc: "its volume [nl]"
+        if: fields.bolus
+      - id: bolus_delivered_nl
+        type: u4
+        doc: "what it has delivered so far [nl]"
+        if: fields.bolus
+      - id: bolus_remaining_s
+        type: u4
+        doc: "until its end [s]"
+        if: fields.bolus
+      - id: delivered_nl
+        type: u8
+        doc: "delivered in the pump's life [nl]"
+        if: fields.delivered
+      - id: boot
+        type: u2
+        doc: "the number of this boot"
+        if: fields.boot
+      - id: rtc_unix_s
+        type: u4
+        doc: "Unix time in UTC; 0 = the clock is not set [s]"
+        if: fields.clock
+      - id: offset_min
+        type: s2
+        doc: "local time less UTC [min]"
+        if: fields.clock
+      - id: idle_mv
+        type: u2
+        doc: "the cell at rest [mV]"
+        if: fields.battery
+      - id: loaded_mv
+        type: u2
+        doc: "the cell under the motor's load [mV]"
+        if: fields.battery
+      - id: temperature_cc
+        type: s2
+        doc: "the temperature [0.01 C]"
+        if: fields.battery
   drug_entry:
     doc: "A place for a drug; one whose name is empty and whose numbers are 0 is an empty place."
     seq:
@@ -2337,7 +2562,7 @@ enums:
       doc: "no such service"
     18:
       id: unknown_op
-      doc: "no such operation in this service, or not built yet"
+      doc: "no such operation in this service"
     19:
       id: format
       doc: "payload too short or too long, or a value that no message may hold"

@@ -8,5 +8,16 @@ names.
 from emulator.dispatcher.answers import ANSWERS, OPCODE_OF_KIND, wire_record
 from emulator.dispatcher.refusals import NAKS, gate_of, nak_of
 from emulator.dispatcher.requests import COMMANDS, ERRANDS
+from emulator.dispatcher.telemetry import stream_event
 
-__all__ = ["ANSWERS", "COMMANDS", "ERRANDS", "NAKS", "OPCODE_OF_KIND", "gate_of", "nak_of", "wire_record"]
+__all__ = [
+    "ANSWERS",
+    "COMMANDS",
+    "ERRANDS",
+    "NAKS",
+    "OPCODE_OF_KIND",
+    "gate_of",
+    "nak_of",
+    "stream_event",
+    "wire_record",
+]

@@ -10,15 +10,16 @@ from msgspec.structs import asdict
 
 from emulator import identity
 from emulator.dispatcher.care_answers import CARE_ANSWERS
+from emulator.dispatcher.telemetry import status_words
 from emulator.dispatcher.words import flags, known_u32, word
 from firmware_model import commands
 from firmware_model.firmware import codes as model
 from firmware_model.firmware.event_log import LogRecord as ModelRecord
-from firmware_model.quantities import US_PER_SECOND, ceil_div, whole_seconds
+from firmware_model.quantities import ceil_div, whole_seconds
 from protocol.errands import Request
 from protocol.fields import UNKNOWN_U32, table_of
 from protocol.messages import codes as wire
-from protocol.messages import deliver, log, op, program, pump_time, read
+from protocol.messages import deliver, log, op, program, pump_time, read, stream
 from protocol.messages.log_records import DATA_OF, log_record
 from protocol.messages.operations import by_name
 
@@ -126,25 +127,7 @@ def _status(request: Request, outcome: commands.StatusAnswer) -> object:
         return read.ReducedStatusAnswer(
             run_state=word(wire.RunState, outcome.run_state), alarm_present=int(outcome.alarms_raised > 0)
         )
-    return read.StatusAnswer(
-        run_state=word(wire.RunState, outcome.run_state),
-        stop_reason=word(wire.StopReason, outcome.stop_reason),
-        alarms_raised=outcome.alarms_raised,
-        alarms_unacknowledged=outcome.alarms_unacknowledged,
-        therapy_rev=outcome.therapy_rev,
-        elapsed_s=whole_seconds(outcome.elapsed_us),
-        base_rate_nl_per_day=outcome.base_rate_nl_per_day,
-        programmed_rate_nl_per_day=outcome.programmed_rate_nl_per_day,
-        reservoir_nl=outcome.reservoir_nl,
-        bolus_id=outcome.bolus_id,
-        bolus_volume_nl=outcome.bolus_volume_nl,
-        bolus_delivered_nl=outcome.bolus_delivered_nl,
-        bolus_remaining_s=ceil_div(outcome.bolus_remaining_us, US_PER_SECOND),
-        delivered_nl=outcome.delivered_nl,
-        log_epoch=outcome.log_epoch,
-        log_last=outcome.log_last,
-        boot=outcome.boot,
-    )
+    return read.StatusAnswer(**status_words(outcome))
 
 
 def _time(_request: Request, outcome: commands.TimeAnswer) -> object:
@@ -251,5 +234,8 @@ ANSWERS: Final[Mapping[type, Callable[[Request, Any], object]]] = MappingProxyTy
         ),
         commands.ProgramAborted: lambda _, _outcome: program.ProgramAbortAnswer(),
         commands.ProgramPart: _program_part,
+        commands.FlagsReset: lambda _, outcome: stream.ResetFlagsAnswer(
+            changed=flags(wire.ChangedFlag, outcome.changed)
+        ),
     }
 )

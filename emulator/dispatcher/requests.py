@@ -7,13 +7,20 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from emulator.dispatcher.refusals import gate_of
-from emulator.dispatcher.words import word
+from emulator.dispatcher.words import flags, word
 from firmware_model import commands
 from firmware_model.commands import Command, Origin
 from firmware_model.firmware import codes as model
 from protocol.access import ACCESS
-from protocol.errands import AttemptToConfirm, AttemptToCount, FailureToNote, Request, SessionNumberWanted
-from protocol.messages import alarm, deliver, link, log, op, program, pump_time, read, routine
+from protocol.errands import (
+    AttemptToConfirm,
+    AttemptToCount,
+    FailureToNote,
+    Request,
+    SessionNumberWanted,
+    TelemetryWanted,
+)
+from protocol.messages import alarm, deliver, link, log, op, program, pump_time, read, routine, stream
 
 _GATES: Final = MappingProxyType({name: gate_of(name) for name in ACCESS})
 
@@ -109,6 +116,12 @@ COMMANDS: Final[Mapping[type, Callable[[Request], Command]]] = MappingProxyType(
             request.message.epoch, request.message.from_sequence, request.message.maximum
         ),
         log.LogFindByElapsedRequest: lambda request: commands.FindLog(request.message.epoch, request.message.elapsed_s),
+        stream.ResetFlagsRequest: lambda request: commands.ResetFlags(
+            _origin(request),
+            flags(model.ChangedFlag, request.message.changed),
+            request.message.log_epoch,
+            request.message.log_sequence,
+        ),
         pump_time.TimeReadRequest: lambda _: commands.ReadTime(),
         pump_time.TimeSetRequest: lambda request: commands.SetTime(
             **_therapy(request), unix_s=request.message.unix_s, offset_min=request.message.offset_min
@@ -137,7 +150,7 @@ COMMANDS: Final[Mapping[type, Callable[[Request], Command]]] = MappingProxyType(
         program.ProgramAbortRequest: lambda request: commands.AbortProgram(_origin(request), request.message.stage_id),
     }
 )
-"""Request messages that the model answers. All others (service 01 but for CAPS) are the wire's own, answered there."""
+"""Requests that the model answers. All others are the wire's own: service 01 but for CAPS, SUBSCRIBE, UNSUBSCRIBE."""
 
 ERRANDS: Final[Mapping[type, Callable[[Any], Command]]] = MappingProxyType(
     {
@@ -149,6 +162,7 @@ ERRANDS: Final[Mapping[type, Callable[[Any], Command]]] = MappingProxyType(
         FailureToNote: lambda errand: commands.NoteFailure(
             errand.port, None if errand.role is None else word(model.Role, errand.role)
         ),
+        TelemetryWanted: lambda errand: commands.ReadTelemetry(word(model.Role, errand.role)),
     }
 )
-"""What the wire itself wants of the model while it opens sessions."""
+"""What the wire itself wants of the model: while it opens sessions, and to tell those that have subscribed."""

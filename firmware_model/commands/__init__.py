@@ -103,6 +103,12 @@ from firmware_model.commands.security import (
     NumberSession,
     SessionNumber,
 )
+from firmware_model.commands.stream import (
+    FlagsReset,
+    ReadTelemetry,
+    ResetFlags,
+    TelemetryAnswer,
+)
 
 __all__ = [
     "DENY_ALL",
@@ -132,6 +138,7 @@ __all__ = [
     "CountersAnswer",
     "ExecuteBolus",
     "FindLog",
+    "FlagsReset",
     "GivePatientBolus",
     "IdentityAnswer",
     "LedgerEntry",
@@ -169,6 +176,7 @@ __all__ = [
     "ReadReservoir",
     "ReadStage",
     "ReadStatus",
+    "ReadTelemetry",
     "ReadTime",
     "Reason",
     "RefillBegun",
@@ -176,6 +184,7 @@ __all__ = [
     "Refusal",
     "Reply",
     "ReservoirAnswer",
+    "ResetFlags",
     "SelfTestDone",
     "SessionNumber",
     "SetTime",
@@ -186,6 +195,7 @@ __all__ = [
     "StatusAnswer",
     "Stop",
     "Target",
+    "TelemetryAnswer",
     "TestSelf",
     "TherapyCommand",
     "TimeAnswer",
@@ -234,6 +244,8 @@ Command = (
     | ConfirmAttempt
     | NoteFailure
     | NoteKeysReplaced
+    | ReadTelemetry
+    | ResetFlags
 )
 
 Outcome = (
@@ -269,6 +281,8 @@ Outcome = (
     | AttemptCounted
     | AttemptConfirmed
     | Noted
+    | TelemetryAnswer
+    | FlagsReset
 )
 
 Reply = Outcome | Refusal

@@ -150,4 +150,5 @@ def fail(firmware: Firmware) -> None:
     record.bolus, record.dose, record.next_alarm, record.alarms = None, None, 2, (alarm,)
     record.programming = False
     firmware.unplanned = True
+    firmware.fresh_flags += firmware.changed.fail()
     sound(firmware, alarm)

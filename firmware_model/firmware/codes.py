@@ -166,6 +166,21 @@ class AlarmState(IntEnum):
     CLEARED = 3
 
 
+class ChangedFlag(IntFlag):
+    """What has changed, in the latched flags. Which log records set each, `changed_flags.CAUSES` says."""
+
+    BOOT = 1
+    THERAPY = 2
+    BOLUS = 4
+    PROGRAM = 8
+    ALARM = 16
+    REFILL = 32
+    CLOCK = 64
+    DELIVERY = 128
+    MEMORY = 256
+    SECURITY = 512
+
+
 class ResetReason(IntEnum):
     """Why the pump booted."""
 

@@ -10,7 +10,14 @@ from msgspec.structs import replace
 
 from firmware_model.agenda import NEVER, Agenda
 from firmware_model.commands import Alarm, LedgerEntry
-from firmware_model.firmware.codes import AlarmState, AlarmType, BolusKind, OpState
+from firmware_model.firmware.changed_flags import ChangedFlags
+from firmware_model.firmware.codes import (
+    AlarmState,
+    AlarmType,
+    BolusKind,
+    OpState,
+    Role,
+)
 from firmware_model.firmware.event_log import LogRecord, LogRing
 from firmware_model.firmware.flow import STANDSTILL, Ahead, Flow
 from firmware_model.firmware.ledger import empty_ledger
@@ -162,6 +169,7 @@ class Firmware:
     stages_begun: int = 0
     refill: RefillInHand | None = None
     refills_begun: int = 0
+    changed: ChangedFlags = field(default_factory=ChangedFlags)
     compiled: CompiledProgram | None = field(default=None, init=False, metadata=DERIVED, repr=False, compare=False)
     behind: WriteBehind = field(
         default_factory=lambda: WriteBehind(0), init=False, metadata=DERIVED, repr=False, compare=False
@@ -173,6 +181,7 @@ class Firmware:
         default_factory=list, init=False, metadata=DERIVED, repr=False, compare=False
     )
     fresh_tones: list[Alarm] = field(default_factory=list, init=False, metadata=DERIVED, repr=False, compare=False)
+    fresh_flags: list[Role] = field(default_factory=list, init=False, metadata=DERIVED, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self.flow = Flow(self.profile.motor.step_volume_nl)
@@ -188,7 +197,7 @@ class Firmware:
         self.profile, self.memory, self.sensors = profile, memory, sensors
         self._log_ring = LogRing(memory, profile.log.pages, profile.log.records_per_page)
         self.behind = WriteBehind(profile.log.pages * profile.log.records_per_page)
-        self.compiled, self.fresh_records, self.fresh_tones = None, [], []
+        self.compiled, self.fresh_records, self.fresh_tones, self.fresh_flags = None, [], [], []
 
     @property
     def ring(self) -> LogRing:
@@ -294,6 +303,7 @@ class Firmware:
             memory.barrier()
             memory.commit(memory.control, packed(record, self.profile))
         self.fresh_records += records
+        self.fresh_flags += self.changed.note(records)
 
     def write_out(self) -> None:
         """Give memory what it has not been given yet: to be called before anyone looks at it."""

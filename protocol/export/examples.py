@@ -7,11 +7,12 @@ from typing import Final
 from protocol import keys
 from protocol.channel import Direction, Sealer
 from protocol.export.care_examples import CARE_EXAMPLES
+from protocol.export.stream_examples import STREAM_EXAMPLES
 from protocol.fields import encode
 from protocol.frame import ANY_ADDRESS, Flag, Frame
 from protocol.framing import crc32
-from protocol.messages import alarm, codes, deliver, link, log, log_records, op, program, pump_time, read
-from protocol.messages.operations import Operation, by_name, operation_of, payload_hash
+from protocol.messages import alarm, codes, deliver, link, log, log_records, op, program, pump_time, read, stream
+from protocol.messages.operations import EVENT, Operation, by_name, operation_of, payload_hash
 from protocol.refusals import OK, Nak, NakCode
 
 ADDRESS: Final = 0x00C0FFEE
@@ -23,7 +24,7 @@ HOST_ID: Final = 0x51
 _HELLO: Final = link.HelloAnswer(
     major=1,
     minor=0,
-    capabilities=codes.Capability(0xFFF),
+    capabilities=codes.Capability(0x1FFF),
     model="VP-20",
     serial_number=ADDRESS,
     firmware_hash=bytes.fromhex("0123456789abcdef"),
@@ -144,6 +145,8 @@ EXAMPLES: Final[tuple[object, ...]] = (
         silence_min=10,
         end_of_service_days=90,
         life_max_days=2_557,
+        stream_period_min_s=1,
+        stream_period_max_s=3_600,
     ),
     link.LinkStatsRequest(),
     link.LinkStatsAnswer(
@@ -365,8 +368,16 @@ EXAMPLES: Final[tuple[object, ...]] = (
         ),
     ),
     *CARE_EXAMPLES,
+    *STREAM_EXAMPLES,
 )
 EXAMPLE_NAK: Final = Nak(NakCode.ABOVE_MAXIMUM, field=1, detail=1_000_000)
+
+
+def example_wire(message: object) -> bytes:
+    """A request, an answer or an event, whichever it is."""
+    if isinstance(message, stream.StreamEvent):
+        return announcement_wire(message)
+    return request_wire(message) if type(message) is operation_of(message).request else answer_wire(message)
 
 
 def request_wire(message: object) -> bytes:
@@ -386,6 +397,14 @@ def answer_wire(message: object) -> bytes:
     return sealer.seal(
         opcode=operation.opcode, txn=TXN, address=ADDRESS, session_id=SESSION_ID, payload=payload, flags=Flag.RESP
     ).to_wire()
+
+
+def announcement_wire(message: object) -> bytes:
+    """In the clear, as an INSECURE pump sends it."""
+    if not isinstance(message, stream.StreamEvent):
+        raise TypeError(f"{message!r} is nothing that a pump sends of its own accord")
+    txn = message.stream_sequence & 0xFF
+    return Frame(opcode=EVENT.opcode, txn=txn, address=ADDRESS, payload=encode(message), flags=Flag.EVENT).to_wire()
 
 
 def refusal_wire(operation: Operation, nak: Nak) -> bytes:

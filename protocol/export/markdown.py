@@ -11,6 +11,7 @@ from protocol.access import STATE_MEANINGS, PumpState, access_of
 from protocol.export.examples import (
     EXAMPLE_NAK,
     EXAMPLES,
+    announcement_wire,
     answer_wire,
     refusal_wire,
     request_wire,
@@ -20,7 +21,7 @@ from protocol.field_types import INTEGERS, BlobType
 from protocol.fields import Field, layout_of
 from protocol.messages.codes import CODE_TABLES, Role
 from protocol.messages.log_records import DATA_OF
-from protocol.messages.operations import OPERATIONS, Operation, Service, by_name
+from protocol.messages.operations import ANNOUNCEMENTS, OPERATIONS, Announcement, Operation, Service, by_name
 from protocol.messages.program import BLOCKS
 from protocol.refusals import NOT_TAKEN, REFUSALS, NakCode
 
@@ -33,9 +34,8 @@ def operations_markdown() -> str:
     for service in Service:
         built = [operation for operation in OPERATIONS if operation.service is service]
         parts.append(f"### Service {service:02X}: {service.name.lower()}")
-        if not built:
-            parts.append("Nothing is built yet: every operation is refused with NAK 12.")
         parts.extend(_operation(operation) for operation in built)
+        parts.extend(_announcement(row) for row in ANNOUNCEMENTS.values() if row.service is service)
     return "\n\n".join(parts)
 
 
@@ -151,6 +151,17 @@ def _operation(operation: Operation) -> str:
     return "\n\n".join(parts)
 
 
+def _announcement(row: Announcement) -> str:
+    return "\n\n".join(
+        (
+            f"#### {row.opcode:04X} {row.name}",
+            f"{row.meaning[0].upper()}{row.meaning[1:]}. *From the pump; flag EVENT, no result byte.*",
+            f"Payload:{_fields_or_nothing(row.message, 0)}",
+            _hex(announcement_wire(_EXAMPLE_OF[row.message])),
+        )
+    )
+
+
 def _properties(operation: Operation) -> str:
     order = "in sequence" if operation.sequenced else "outside the sequence"
     row = access_of(operation.name)
@@ -193,11 +204,12 @@ def _message_table(cls: type, start: int) -> str:
 
 def _row(index: int, field: Field, start: int) -> tuple[str, ...]:
     offset = "" if field.offset is None else str(start + field.offset)
-    return (str(index), offset, f"`{field.name}`", _kind(field), field.unit, _allowed(field), field.meaning)
+    meaning = field.meaning if field.present is None else f"{field.meaning}; with {field.present.name} only"
+    return (str(index), offset, f"`{field.name}`", _kind(field), field.unit, _allowed(field), meaning)
 
 
 def _kind(field: Field) -> str:
-    if field.size is not None:
+    if field.kind.size is not None:
         return field.type_name
     return "u8 count, bytes" if isinstance(field.kind, BlobType) else f"u8 count, {field.type_name}"
 
@@ -207,7 +219,7 @@ def _allowed(field: Field) -> str:
         return f"`{field.complement_of}` xor FFFFFFFF"
     if field.enum:
         return field.enum.__name__
-    if field.size is None:
+    if field.kind.size is None:
         return f"at most {field.maximum}"
     whole = INTEGERS.get(field.type_name)
     if whole is None or (field.minimum, field.maximum) == (whole.minimum, whole.maximum):

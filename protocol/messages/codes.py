@@ -147,6 +147,33 @@ class Capability(enum.IntFlag, boundary=enum.KEEP):
     REFILL = 512
     CLOCK = 1024
     SELFTEST = 2048
+    STREAM = 4096
+
+
+class ChangedFlag(enum.IntFlag, boundary=enum.KEEP):
+    BOOT = 1
+    THERAPY = 2
+    BOLUS = 4
+    PROGRAM = 8
+    ALARM = 16
+    REFILL = 32
+    CLOCK = 64
+    DELIVERY = 128
+    MEMORY = 256
+    SECURITY = 512
+
+
+class TelemetryField(enum.IntFlag, boundary=enum.KEEP):
+    RUN_STATE = 1
+    ALARMS = 2
+    THERAPY_REV = 4
+    RATE = 8
+    RESERVOIR = 16
+    BOLUS = 32
+    DELIVERED = 64
+    BOOT = 128
+    CLOCK = 256
+    BATTERY = 512
 
 
 class SelfTestPart(enum.IntFlag, boundary=enum.KEEP):
@@ -378,6 +405,39 @@ CODE_TABLES: Final[tuple[CodeTable, ...]] = (
             Capability.REFILL: "REFILL_BEGIN, REFILL_COMMIT, RESERVOIR",
             Capability.CLOCK: "TIME_SET",
             Capability.SELFTEST: "SELFTEST",
+            Capability.STREAM: "service 07",
+        },
+    ),
+    CodeTable(
+        ChangedFlag,
+        False,
+        {
+            ChangedFlag.BOOT: "the pump started",
+            ChangedFlag.THERAPY: "therapy was started or stopped",
+            ChangedFlag.BOLUS: "a bolus, or a dose of the program, began, ended or was cancelled",
+            ChangedFlag.PROGRAM: "a program was begun, or became the active one",
+            ChangedFlag.ALARM: "an alarm was raised, acknowledged, silenced or cleared, or a stall ended",
+            ChangedFlag.REFILL: "the reservoir was refilled",
+            ChangedFlag.CLOCK: "the clock was set",
+            ChangedFlag.DELIVERY: "the log has told again what has been delivered",
+            ChangedFlag.MEMORY: "a copy of a record was lost, and made anew",
+            ChangedFlag.SECURITY: "a place was taken over, an authentication failed, or keys were replaced",
+        },
+    ),
+    CodeTable(
+        TelemetryField,
+        False,
+        {
+            TelemetryField.RUN_STATE: "run_state, stop_reason",
+            TelemetryField.ALARMS: "alarms_raised, alarms_unacknowledged",
+            TelemetryField.THERAPY_REV: "therapy_rev",
+            TelemetryField.RATE: "base_rate_nl_per_day, programmed_rate_nl_per_day",
+            TelemetryField.RESERVOIR: "reservoir_nl",
+            TelemetryField.BOLUS: "bolus_id, bolus_volume_nl, bolus_delivered_nl, bolus_remaining_s",
+            TelemetryField.DELIVERED: "delivered_nl",
+            TelemetryField.BOOT: "boot",
+            TelemetryField.CLOCK: "rtc_unix_s, offset_min",
+            TelemetryField.BATTERY: "idle_mv, loaded_mv, temperature_cc",
         },
     ),
     CodeTable(

@@ -118,6 +118,8 @@ class CapsAnswer:
     silence_min: int = u16(unit="min", meaning="how long a silenced alarm is silent")
     end_of_service_days: int = u16(unit="days", meaning="from the alarm REPLACEMENT to the end of service")
     life_max_days: int = u16(unit="days", meaning="from the first power-up to the end of service at the latest")
+    stream_period_min_s: int = u16(unit="s", meaning="the shortest period that SUBSCRIBE may ask for")
+    stream_period_max_s: int = u16(unit="s", meaning="the longest")
 
 
 @message

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from protocol.fields import encode, table_of
-from protocol.messages import alarm, deliver, link, log, op, program, pump_time, read, routine
+from protocol.messages import alarm, deliver, link, log, op, program, pump_time, read, routine, stream
 
 _HASH_SIZE: Final = 8
 _REVISION: Final = "therapy_rev"
@@ -293,6 +293,33 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         "where the records of a time begin",
     ),
     Operation(
+        "SUBSCRIBE",
+        0x0701,
+        stream.SubscribeRequest,
+        stream.SubscribeAnswer,
+        Effect.LINK,
+        True,
+        "telemetry from now on: an event at once, then in every period and when a flag is newly set",
+    ),
+    Operation(
+        "UNSUBSCRIBE",
+        0x0702,
+        stream.UnsubscribeRequest,
+        stream.UnsubscribeAnswer,
+        Effect.LINK,
+        True,
+        "no more events; without effect where there are none",
+    ),
+    Operation(
+        "RESET_FLAGS",
+        0x0703,
+        stream.ResetFlagsRequest,
+        stream.ResetFlagsAnswer,
+        Effect.LINK,
+        True,
+        "forget the flags of this role that were last set at or before a log record",
+    ),
+    Operation(
         "TIME_READ",
         0x0801,
         pump_time.TimeReadRequest,
@@ -340,6 +367,28 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation("OP_QUERY", 0x0A01, op.OpQueryRequest, op.OpQueryAnswer, Effect.READ, False, "what became of one op"),
     Operation("OP_LIST", 0x0A02, op.OpListRequest, op.OpListAnswer, Effect.READ, True, "all outcomes, and therapy_rev"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What a pump sends of its own accord, in frames with the flag EVENT. As a request its opcode is unknown."""
+
+    name: str
+    opcode: int
+    message: type[Any]
+    effect: Effect
+    meaning: str
+
+    @property
+    def service(self) -> Service:
+        return Service(self.opcode >> 8)
+
+
+EVENT: Final = Announcement(
+    "EVENT", 0x0704, stream.StreamEvent, Effect.READ, "telemetry that the session has subscribed to"
+)
+ANNOUNCEMENTS: Final[Mapping[int, Announcement]] = MappingProxyType({EVENT.opcode: EVENT})
+"""By opcode."""
 
 by_opcode: Final[Mapping[int, Operation]] = MappingProxyType({row.opcode: row for row in OPERATIONS})
 by_name: Final[Mapping[str, Operation]] = MappingProxyType({row.name: row for row in OPERATIONS})

@@ -135,7 +135,9 @@ class Desk:
         self, role: Role = Role.CLINICIAN, *, key: bytes | None = None, host_id: int = HOST_ID, takeover: bool = False
     ) -> HostEvent:
         """OPEN and AUTH with this key, or with the published one, under a challenge that is never used again."""
-        self.ask(HELLO)
+        greeted = self.exchange(HELLO)
+        if not isinstance(greeted, Answered):
+            return greeted
         self.challenges += 1
         challenge = bytes((self.port,)) + self.challenges.to_bytes(7, "little")
         key = key or test_keys(self.device.serial_number).of_role[role]

@@ -121,6 +121,7 @@ class HandHost:
     challenges: int = 0
     auth_request: AuthRequest | None = None
     txns: dict[bool, int] = field(default_factory=lambda: {True: 0, False: 0})
+    events: list[Frame] = field(default_factory=list)
     _pending: HostChannel | None = None
 
     def open_line(self) -> "HandHost":
@@ -166,8 +167,12 @@ class HandHost:
         return (frame if self.channel is None else self.channel.seal(frame)).to_wire()
 
     def opened(self, frames: Sequence[Frame]) -> bytes:
-        """The payload of the one answer, which must be sealed if there is a session; AUTH's is the first to be."""
-        (frame,) = frames
+        """The payload of the one answer, which must be sealed if there is a session; AUTH's is the first to be.
+
+        Events that came with it are put aside.
+        """
+        self.events += [frame for frame in frames if Flag.EVENT in frame.flags]
+        (frame,) = [frame for frame in frames if Flag.EVENT not in frame.flags]
         channel = self.channel or (self._pending if Flag.SECURED in frame.flags else None)
         if channel is None:
             assert Flag.SECURED not in frame.flags

@@ -14,8 +14,8 @@ from firmware_model.firmware.gate import pump_state
 from firmware_model.firmware.program import PatientBolusSetting, Program
 from protocol.access import PumpState
 from protocol.fields import decode
-from protocol.messages import alarm, deliver, link, log, op, program, pump_time, read, routine
-from protocol.messages.codes import Block, OpenFlag, Role
+from protocol.messages import alarm, deliver, link, log, op, program, pump_time, read, routine, stream
+from protocol.messages.codes import Block, ChangedFlag, OpenFlag, Role, TelemetryField
 from protocol.refusals import OK
 from tests.device.desk import HELLO, SECOND, execute, happened, prepare, turned
 from tests.device.hand_host import HandHost, recorded_device, restored
@@ -228,6 +228,9 @@ _REQUESTS: Mapping[str, Any] = {
     "LOG_STATUS": log.LogStatusRequest(),
     "LOG_READ": log.LogReadRequest(epoch=1, from_sequence=1, maximum=4),
     "LOG_FIND_BY_ELAPSED": log.LogFindByElapsedRequest(epoch=1, elapsed_s=0),
+    "SUBSCRIBE": stream.SubscribeRequest(fields=TelemetryField(0), period_s=60),
+    "UNSUBSCRIBE": stream.UnsubscribeRequest(),
+    "RESET_FLAGS": stream.ResetFlagsRequest(changed=ChangedFlag.BOOT, log_epoch=1, log_sequence=1),
     "TIME_READ": pump_time.TimeReadRequest(),
     "TIME_SET": lambda well: pump_time.TimeSetRequest(
         unix_s=UNIX_S, offset_min=60, op_id=well.new_op, therapy_rev=well.rev

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from emulator.device import NO_CLIENT
 from emulator.events import BytesRejected, Event
 from emulator.inputs import CutPower, LineChange, RestorePower
-from protocol.messages.codes import BolusKind, Role
+from protocol.messages.codes import BolusKind, ChangedFlag, Role, TelemetryField
 from protocol.messages.deliver import (
     BolusCancelRequest,
     BolusExecuteRequest,
@@ -21,6 +21,7 @@ from protocol.messages.link import HelloRequest, LinkStatsRequest
 from protocol.messages.log import LogReadRequest
 from protocol.messages.op import OpListRequest, OpQueryRequest
 from protocol.messages.read import StatusRequest
+from protocol.messages.stream import ResetFlagsRequest, SubscribeRequest, UnsubscribeRequest
 from tests.device.desk import SECOND, arm, frame_of, happened, new_device, turned
 from tests.device.hand_host import HandHost, requests_of
 from tests.firmware_model.pump_profiles import SMALL
@@ -56,6 +57,15 @@ _requests = st.one_of(
     st.just(LogReadRequest(epoch=1, from_sequence=1, maximum=4)),
     st.builds(lambda op_id: StopRequest(op_id=op_id, therapy_rev=0), _small),
     st.builds(lambda op_id, rev: StartRequest(op_id=op_id, therapy_rev=rev), _small, _small),
+    st.builds(
+        lambda fields, period_s: SubscribeRequest(fields=TelemetryField(fields), period_s=period_s),
+        st.sampled_from([0, 33, 0x3FF]),
+        st.integers(1, 60),
+    ),
+    st.just(UnsubscribeRequest()),
+    st.builds(
+        lambda sequence: ResetFlagsRequest(changed=ChangedFlag(0x3FF), log_epoch=1, log_sequence=sequence), _small
+    ),
     st.builds(_prepare, _volume, _duration),
     st.builds(_execute, _small, _volume, _duration, _small, _small),
     st.builds(
@@ -90,7 +100,7 @@ _bursts = st.one_of(
     st.builds(
         lambda after_us, befalls, port: Burst(after_us, b"", befalls, port),
         _waits,
-        st.sampled_from(["open", "close", "overrun", "cut", "restore", "restore", "drop"]),
+        st.sampled_from(["open", "close", "overrun", "held", "flowing", "cut", "restore", "restore", "drop"]),
         _port,
     ),
 )
@@ -120,6 +130,8 @@ def _session_of(role: Role) -> tuple[bytes, ...]:
     host = HandHost(new_device(SMALL, insecure=False), role).open_line().connect()
     for message in (
         StatusRequest(),
+        SubscribeRequest(fields=TelemetryField.BOLUS, period_s=7),
+        ResetFlagsRequest(changed=ChangedFlag.BOLUS, log_epoch=1, log_sequence=1),
         _prepare(20_000, 60),
         _execute(1, 20_000, 60, 1, 1),
         StopRequest(op_id=2, therapy_rev=0),
@@ -183,9 +195,9 @@ def run(story: list[Burst], byte_cuts: list[int], time_cuts: list[int], *, insec
         pass_time(at + burst.after_us)
         at += burst.after_us
         match burst.befalls:
-            case "open" | "close" | "overrun":
-                change = {"open": LineChange.OPENED, "close": LineChange.CLOSED, "overrun": LineChange.OVERRUN}
-                device.line(change[burst.befalls], at, burst.port)
+            case "open" | "close" | "overrun" | "held" | "flowing":
+                change = {"open": LineChange.OPENED, "close": LineChange.CLOSED}
+                device.line(change.get(burst.befalls) or LineChange(burst.befalls), at, burst.port)
             case "cut":
                 device.control(CutPower(), at)
             case "restore":
@@ -239,3 +251,6 @@ def test_a_session_whose_frames_were_written_down_comes_about_in_these_stories()
     _, events, _ = run([Burst(0, b"".join(_session_of(Role.CLINICIAN)))], [], [], insecure=False)
     told = [event["type"] for event in events if event["event"] == "log"]
     assert told == ["boot", "bolus_started", "therapy_stopped", "bolus_ended"]
+    streamed = [event["at_us"] for event in events if event["event"] == "frame" and event["direction"] == "event"]
+    # At SUBSCRIBE, with the first flag that was reset, and in every seven seconds until its silence has lasted.
+    assert streamed == [0, 0, *range(7 * SECOND, 180 * SECOND, 7 * SECOND)]

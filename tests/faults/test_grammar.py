@@ -68,8 +68,8 @@ REFUSED = {
     f" allowed are {ALL_VERBS}",
     "quench answer STATUS": f"fault 'quench answer STATUS': verb 'quench' is not known; allowed are {ALL_VERBS}",
     "drop answers STATUS": "fault 'drop answers STATUS': direction 'answers' is not known (did you mean answer?);"
-    " allowed are request, answer",
-    "drop up STATUS": "fault 'drop up STATUS': direction 'up' is not known; allowed are request, answer",
+    " allowed are request, answer, event",
+    "drop up STATUS": "fault 'drop up STATUS': direction 'up' is not known; allowed are request, answer, event",
     "drop answer bolus_execut": "fault 'drop answer bolus_execut': operation 'bolus_execut' is not known"
     f" (did you mean BOLUS_EXECUTE?); allowed are {ALL_NAMES}",
     "drop answer MANY": f"fault 'drop answer MANY': operation 'MANY' is not known; allowed are {ALL_NAMES}",

@@ -14,6 +14,7 @@ from firmware_model.memory import CutMode
 from firmware_model.plant.mixture import mixture_of
 from firmware_model.profile import Profile
 from firmware_model.pump import FaultChanged, PowerCut, PowerRestored, Pump, PumpEvent, Recorded, ToneSounded
+from firmware_model.pump_events import FlagsSet
 from protocol.access import access_of
 from tests.firmware_model.drug_programs import wire_blocks
 from tests.firmware_model.pump_profiles import LONG_LOG
@@ -386,6 +387,8 @@ def word_of(event: PumpEvent) -> str:
             return "tone"
         case FaultChanged():
             return f"{event.fault.verb} {'began' if event.began else 'ended'}"
+        case FlagsSet():
+            return f"flag set for {event.role.name}"
 
 
 def granted(reply: Reply | None) -> OpOutcome:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from emulator.dispatcher import gate_of as wire_gate_of
 from firmware_model import commands
 from firmware_model.commands import DENY_ALL, Command, Origin, Reason, Refusal, Reply
-from firmware_model.firmware.codes import AlarmType, Block, BolusKind, Mode, PumpState, Role
+from firmware_model.firmware.codes import AlarmType, Block, BolusKind, ChangedFlag, Mode, PumpState, Role
 from firmware_model.firmware.gate import pump_state
 from firmware_model.handlers import HANDLERS
 from protocol.access import ACCESS
@@ -122,6 +122,7 @@ ASKED: dict[str, Callable[[Bedside, Origin], Command]] = {
         offset_min=0,
     ),
     "SELFTEST": lambda _, origin: commands.TestSelf(origin),
+    "RESET_FLAGS": lambda _, origin: commands.ResetFlags(origin, ChangedFlag.BOOT, 99, 0),
 }
 """Every command that asks the gate, each wrong in what is looked at behind it, where that is possible."""
 
@@ -140,6 +141,7 @@ BEHIND: dict[str, set[Reason]] = {
     "ALARM_CLEAR": {Reason.NO_SUCH_ALARM},
     "REFILL_COMMIT": {Reason.NOTHING_STAGED},
     "TIME_SET": {Reason.CLOCK_INVALID},
+    "RESET_FLAGS": {Reason.LOG_EPOCH},
 }
 """What each is refused for once the gate has let it through; the others are granted."""
 FOR_THE_LEDGER = {

@@ -13,7 +13,8 @@ from tests.firmware_model.pump_profiles import parsed, shipped, shipped_text
 
 SECTION_NAMES = (
     "device, motor, reservoir, therapy, bolus, patient, catheter, memory, log, clock, cell, stall, supervisor, tones,"
-    " alarm.low_reservoir, alarm.empty_reservoir, alarm.memory_failure, alarm.memory_repaired, alarm.replacement,"
+    " stream, alarm.low_reservoir, alarm.empty_reservoir, alarm.memory_failure, alarm.memory_repaired,"
+    " alarm.replacement,"
     " alarm.end_of_service, alarm.motor_stall, alarm.stopped_too_long, alarm.low_battery_reset, alarm.reset,"
     " alarm.clock_lost, alarm.program_incomplete, alarm.supervisor"
 )

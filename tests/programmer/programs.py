@@ -57,6 +57,8 @@ CAPS = CapsAnswer(
     silence_min=10,
     end_of_service_days=90,
     life_max_days=2_557,
+    stream_period_min_s=1,
+    stream_period_max_s=3_600,
 )
 
 FIRST = Program(

@@ -1,5 +1,7 @@
 """A pump's end with one or more lines, driven frame by frame, for stories about who asks what and what comes back."""
 
+from typing import Any
+
 from protocol import keys
 from protocol.device_end import DeviceEnd
 from protocol.errands import (
@@ -9,17 +11,19 @@ from protocol.errands import (
     FailureToNote,
     Request,
     SessionNumberWanted,
+    TelemetryWanted,
 )
-from protocol.fields import encode
+from protocol.fields import encode, table_of
 from protocol.frame import Flag, Frame, parse_body
 from protocol.framing import HEADER_SIZE, LineFault, Piece, StreamReader, encode_wire
 from protocol.keys import RoleKeys
-from protocol.messages.codes import Capability, Marks, Role
+from protocol.messages.codes import Capability, ChangedFlag, Marks, Role, TelemetryField
 from protocol.messages.deliver import StopRequest
 from protocol.messages.link import HelloAnswer, HelloRequest
 from protocol.messages.op import OpQueryRequest
 from protocol.messages.operations import by_name
 from protocol.messages.pump_time import TimeReadAnswer
+from protocol.messages.stream import StreamEvent
 from protocol.refusals import OK, Nak
 from protocol.sessions import Session, SessionEnded, SessionOpened
 
@@ -55,7 +59,8 @@ def hello_of(serial_number: int) -> HelloAnswer:
 class PumpLine:
     """Port 0 is open from the start. A reply is read as `(txn, OK)` or `(txn, Nak)`.
 
-    The pump behind it numbers sessions and lets every attempt be checked; a wrong one costs `delay_s`.
+    The pump behind it numbers sessions and lets every attempt be checked; a wrong one costs `delay_s`. Events that it
+    owes it tells when `tells` is set.
     """
 
     def __init__(self, *, insecure: bool = True, address: int = ADDRESS, role_keys: RoleKeys | None = None) -> None:
@@ -65,6 +70,7 @@ class PumpLine:
         self.end = DeviceEnd(hello=self.hello, role_keys=self.role_keys, insecure=insecure)
         self.session_counter = 0
         self.delay_s = 0
+        self.tells = False
         self.served: list[Errand] = []
         self.now = 0
         self.end.line_opened(0, 0)
@@ -157,8 +163,24 @@ class PumpLine:
                 self.end.check_attempt(token, self.delay_s)
             case AttemptToConfirm(token):
                 self.end.open_session(token, 0)
-            case FailureToNote():
+            case TelemetryWanted() if self.tells:
+                self.end.streams.tell(errand.token, event_of(errand))
+            case FailureToNote() | TelemetryWanted():
                 pass
+
+
+def event_of(wanted: TelemetryWanted) -> StreamEvent:
+    """What a pump tells that has nothing to tell but its head."""
+    absent: dict[str, Any] = {row.name: None for row in table_of(StreamEvent) if row.present is not None}
+    return StreamEvent(
+        stream_sequence=wanted.stream_sequence,
+        elapsed_s=0,
+        changed=ChangedFlag.BOOT,
+        log_epoch=1,
+        log_last=1,
+        fields=TelemetryField(0),
+        **absent,
+    )
 
 
 def _counters(session: Session) -> tuple[int, int]:

@@ -51,7 +51,7 @@ def test_every_operation_has_its_row_and_every_row_its_states() -> None:
     assert list(STATE_MEANINGS) == list(PumpState)
 
 
-@pytest.mark.parametrize("name", ["", "hello", "MAGNET", "0101", "SUBSCRIBE"])
+@pytest.mark.parametrize("name", ["", "hello", "MAGNET", "0101", "EVENT"])
 def test_an_operation_without_a_row_is_nobodys(name: str) -> None:
     assert name not in by_name
     row = access_of(name)
@@ -88,13 +88,16 @@ def test_nobody_but_a_clinician_can_change_therapy_or_stage_a_change_save_the_pa
             assert not access_of(operation.name).without_session
 
 
-def test_a_reader_can_only_read_and_keep_or_end_its_session() -> None:
+def test_a_reader_can_only_read_subscribe_and_keep_or_end_its_session() -> None:
     allowed = {operation for operation in OPERATIONS if Role.READER in access_of(operation.name).roles}
     assert {operation.effect for operation in allowed} == {Effect.READ, Effect.LINK}
     assert {operation.name for operation in allowed if operation.effect is Effect.LINK} == {
         "HELLO",
         "CLOSE",
         "KEEPALIVE",
+        "SUBSCRIBE",
+        "UNSUBSCRIBE",
+        "RESET_FLAGS",
     }
     assert "BOLUS_PREPARE" not in {operation.name for operation in allowed}
 

@@ -25,7 +25,8 @@ from protocol.channel import (
 from protocol.export.examples import EXAMPLES
 from protocol.fields import encode
 from protocol.frame import Flag, Frame, FrameError, parse_body
-from protocol.messages.operations import OPERATIONS, operation_of
+from protocol.messages.operations import EVENT, OPERATIONS, operation_of
+from protocol.messages.stream import StreamEvent
 from protocol.refusals import OK
 from tests.protocol.message_strategies import messages
 
@@ -60,7 +61,11 @@ def sealed(payload: bytes, *, counter: int = 1, direction: Direction = Direction
 
 
 def sealed_message(message: object) -> tuple[Frame, bytes, Direction]:
-    """A request as its host seals it, or an answer as its pump does; and what is sealed in it."""
+    """A request as its host seals it, an answer or an event as its pump does; and what is sealed in it."""
+    if isinstance(message, StreamEvent):
+        event = encode(message)
+        direction = Direction.PUMP_TO_HOST
+        return sealed(event, counter=2, direction=direction, opcode=EVENT.opcode, flags=Flag.EVENT), event, direction
     operation = operation_of(message)
     if type(message) is operation.request:
         payload = encode(message)

@@ -76,7 +76,9 @@ def test_a_sealed_frame_is_told_by_its_session_and_in_full_to_who_can_open_it() 
         (0x0201, b"\x42", Flag.RESP, 1, "no known NAK"),
         (0x0201, b"\x01", Flag(0), 1, "no StatusRequest"),
         (0x7F01, b"\x01", Flag(0), 1, "unknown operation"),
-        (0x0704, b"\x01", Flag.EVENT, 1, "unknown event"),
+        (0x0705, b"\x01", Flag.EVENT, 1, "unknown event"),
+        (0x0704, b"\x01", Flag.EVENT, 1, "no StreamEvent"),
+        (0x0704, b"", Flag(0), 1, "unknown operation"),
         (0x0201, b"", Flag(0), 2, "major version 2, not 1"),
     ],
 )

@@ -76,7 +76,9 @@ def test_a_truncated_payload_names_the_field_that_it_ends_in(cls: type) -> None:
             index for index, field in enumerate(table_of(cls)) if field.offset is not None and field.offset <= length
         ]
         error = refusal_of(cls, payload[:length])
-        assert (error.code, error.field) == (NakCode.FORMAT, ends_in[-1])
+        assert error.code == NakCode.FORMAT
+        # Behind its flags the fields of an event have no fixed places.
+        assert error.field == ends_in[-1] or (table_of(cls)[error.field].present and error.field > ends_in[-1])
 
 
 @pytest.mark.parametrize("cls", REQUESTS, ids=lambda cls: cls.__name__)

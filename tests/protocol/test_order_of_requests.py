@@ -178,7 +178,7 @@ def test_requests_outside_the_sequence_are_bounded_and_leave_room_for_others(hos
     ("opcode", "payload", "nak"),
     [
         pytest.param(0x1F01, b"", Nak(NakCode.UNKNOWN_SERVICE), id="service"),
-        pytest.param(0x0701, b"", Nak(NakCode.UNKNOWN_OP), id="a service that is not built"),
+        pytest.param(0x0704, b"", Nak(NakCode.UNKNOWN_OP), id="what only a pump sends"),
         pytest.param(0x0108, b"", Nak(NakCode.UNKNOWN_OP), id="an operation that is not built"),
         pytest.param(0x0201, b"\x00", Nak(NakCode.FORMAT), id="trailing byte"),
         pytest.param(0x0502, b"\x00", Nak(NakCode.FORMAT, field=0), id="truncated"),

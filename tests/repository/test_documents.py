@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from emulator.reference import MODEL_PARTS, PAGES
-from emulator.worked_session import session_markdown
+from emulator.reference import MODEL_PARTS, PAGES, PROTOCOL_PARTS
 from protocol.export import markdown
 from protocol.export.formats import FORMS
 from tests.wand_pump.page import WALKTHROUGH
@@ -28,7 +27,7 @@ def test_a_description_for_other_tools_is_current(name: str) -> None:
 
 def test_the_specification_is_current() -> None:
     text = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
-    made = markdown.refresh(text, {**markdown.GENERATED, "session": session_markdown})
+    made = markdown.refresh(text, {**markdown.GENERATED, **PROTOCOL_PARTS})
     assert text == made, "run scripts/docs"
 
 

@@ -44,6 +44,10 @@ EXAMPLES: list[tuple[Event, str]] = [
         "port 1  <-  HELLO  [03]",
     ),
     (
+        FrameSeen(number=1, at_us=AT_US, port=1, direction="event", name="EVENT", effect="read", summary="", raw=b"\3"),
+        "port 1  <~  EVENT  [03]",
+    ),
+    (
         BytesRejected(number=1, at_us=AT_US, port=0, reason="CRC is wrong", raw=b"\xff"),
         "port 0  ->  rejected: CRC is wrong  [ff]",
     ),

@@ -31,6 +31,7 @@ PUBLIC = {
     "firmware_model.commands",
     "firmware_model.firmware.codes",
     "firmware_model.firmware.program_image",
+    "firmware_model.pump_events",
 }
 """What a package may lean on, as docs/your-own-protocol.md says."""
 SOME_WRITES = [1, 2, *range(10, 450, 40), 1_000]
@@ -40,6 +41,7 @@ PUBLIC = {
     "firmware_model.commands",
     "firmware_model.firmware.codes",
     "firmware_model.firmware.program_image",
+    "firmware_model.pump_events",
 }
 """What a package may lean on, as docs/your-own-protocol.md says."""
 MORE_THAN_A_LEASE = 8

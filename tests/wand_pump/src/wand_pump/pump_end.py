@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from emulator.wire import Direction, Guard, ModelRequest, SessionChange, WireFrame, WireSetting
 from firmware_model.commands import Command, Reply
+from firmware_model.pump_events import PumpEvent
 from wand_pump.frames import Cutter, frame_of, parts_of
 from wand_pump.messages import ACK, ANSWER_BIT, NAK, OPERATIONS, REFUSAL, Why, pack, unpack
 from wand_pump.requests import PROCEDURES, Procedure, Refused
@@ -61,6 +62,14 @@ class PumpEnd:
         del now
         if port == self._port:
             self._forget()
+
+    def line_reading(self, port: int, now: int, *, reading: bool) -> None:
+        """There is never more than one answer to keep for whoever does not read."""
+        del port, now, reading
+
+    def happened(self, event: PumpEvent, now: int) -> None:
+        """Nothing is told that nobody has asked for."""
+        del event, now
 
     def power_lost(self) -> None:
         """The answer is lost."""
