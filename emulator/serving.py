@@ -103,6 +103,12 @@ class _PortSink:
     def closed(self) -> None:
         self._serving.take_line(LineChange.CLOSED, self._index)
 
+    def held(self) -> None:
+        self._serving.take_line(LineChange.HELD, self._index)
+
+    def flowing(self) -> None:
+        self._serving.take_line(LineChange.FLOWING, self._index)
+
     def overrun(self) -> None:
         self._serving.take_line(LineChange.OVERRUN, self._index)
 

@@ -31,6 +31,12 @@ class Sink(Protocol):
     def received(self, data: bytes) -> None:
         """Bytes from the client."""
 
+    def held(self) -> None:
+        """Bytes wait here, because the client does not read for now. `flowing`, or the line's end, comes after it."""
+
+    def flowing(self) -> None:
+        """It has read: no bytes wait here any more."""
+
     def overrun(self) -> None:
         """The client does not read; what was queued for it has been thrown away."""
 

@@ -89,7 +89,10 @@ class PtyPort(Started):
             self._drop_output()
             self._sink.overrun()
             return
+        waiting = bool(self._queue)
         self._queue += data
+        if not waiting:
+            self._sink.held()
 
     def close(self) -> None:
         if self._started is not None:
@@ -222,6 +225,8 @@ class PtyPort(Started):
             self._queue.clear()
         else:
             del self._queue[: self._write(self._queue)]
+            if not self._queue:
+                self._sink.flowing()
         if not self._queue:
             self._loop.remove_writer(self._master)
 

@@ -17,6 +17,8 @@ from emulator.ports.port import QUEUE_LIMIT, PortError, Sink, Started
 from emulator.ports.spec import TcpSpec
 
 READ_BYTES = 32 * 1024
+# What the kernel takes for a client that does not read; left alone it would grow to megabytes before we notice.
+SEND_BUFFER_BYTES = 32 * 1024
 BACKLOG = 16
 ACCEPT_PAUSE_S = 1.0
 
@@ -61,7 +63,10 @@ class TcpPort(Started):
             self._sink.overrun()
             self._end(client)
             return
+        waiting = bool(self._queue)
         self._queue += data
+        if not waiting:
+            self._sink.held()
 
     def close(self) -> None:
         if self._pause is not None:
@@ -86,6 +91,7 @@ class TcpPort(Started):
         client.setblocking(False)
         try:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         except OSError:
             # It has been reset already.
             client.close()
@@ -142,6 +148,7 @@ class TcpPort(Started):
         del self._queue[:written]
         if not self._queue:
             self._loop.remove_writer(client)
+            self._sink.flowing()
             if self._half_closed:
                 self._end(client)
 

@@ -58,8 +58,9 @@ def take(desk: Desk) -> list[Told]:
 
 def reset(desk: Desk, event: StreamEvent) -> ChangedFlag:
     """All that is set is read of, up to what the event told; what is still set then."""
-    answer: Any = desk.ask(ResetFlagsRequest(changed=ALL_FLAGS, log_epoch=event.log_epoch, log_sequence=event.log_last))
-    return answer.changed
+    request = ResetFlagsRequest(changed=ALL_FLAGS, log_epoch=event.log_epoch, log_sequence=event.log_last)
+    left: ChangedFlag = desk.ask(request).changed
+    return left
 
 
 def test_an_event_says_what_status_time_and_battery_answer_at_that_instant() -> None:

@@ -16,6 +16,7 @@ class RecordingSink:
 
     def __init__(self) -> None:
         self.log: list[tuple[str, bytes]] = []
+        self.flow: list[str] = []
         self.port: Port | None = None
         self._partial = b""
         self._changed = asyncio.Event()
@@ -25,6 +26,14 @@ class RecordingSink:
 
     def closed(self) -> None:
         self._note("closed")
+
+    def held(self) -> None:
+        self.flow.append("held")
+        self._changed.set()
+
+    def flowing(self) -> None:
+        self.flow.append("flowing")
+        self._changed.set()
 
     def overrun(self) -> None:
         self._note("overrun")

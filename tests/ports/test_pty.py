@@ -376,7 +376,9 @@ def test_a_slow_reader_gets_every_byte_in_order() -> None:
             await sink.until_count("opened", 1)
             data = os.urandom(QUEUE_LIMIT)
             port.send(data)
+            assert sink.flow == ["held"]
             assert await read_exactly(fd, len(data)) == data
+            assert sink.flow == ["held", "flowing"]
             assert sink.count("overrun") == 0
             os.close(fd)
 

@@ -165,6 +165,7 @@ def test_a_client_that_shuts_its_sending_side_down_gets_its_answers_first() -> N
                 connection.shutdown(socket.SHUT_WR)
                 assert await read_exactly(connection, len(text) + 2) == b"<" + text + b">"
                 assert await at_end(connection)
+                assert sink.flow in ([], ["held", "flowing"])
             await sink.until_count("closed", 1)
 
     asyncio.run(run())
@@ -181,8 +182,8 @@ def test_a_client_that_does_not_read_loses_its_connection_and_holds_nobody_up() 
                     port.send(b"x" * 10_000)
                     sent += 10_000
                     assert len(port._queue) <= QUEUE_LIMIT
-                    # The kernel's buffers grow to several MB before it lets us know.
-                    assert sent < 50_000_000
+                    # Beside ours there are only the kernel's: a bounded one here, and the client's own.
+                    assert sent < 10_000_000
                     await asyncio.sleep(0)
                 await sink.until_count("closed", 1)
                 assert sink.kinds == ["opened", "overrun", "closed"]

@@ -231,6 +231,11 @@ def test_a_client_that_does_not_read_becomes_an_overrun_of_its_line() -> None:
             for _ in range(20):
                 serving.take_bytes(b"x" * 10_000 + b";", 0)
             await watcher.until(lambda event: isinstance(event, LineChanged) and event.change == "overrun")
+            assert [event.change for event in watcher.events if isinstance(event, LineChanged)][:3] == [
+                "opened",
+                "held",
+                "overrun",
+            ]
             os.close(fd)
 
     asyncio.run(run())
