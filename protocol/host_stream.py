@@ -4,7 +4,8 @@ Rules of this file:
 
 - An event that came is handed out with the number of those that are missing before it: lost on the line, dropped by
   the pump, or dropped here, where nobody took them.
-- The numbers of a session begin at 1. An answer to SUBSCRIBE says what they go on with, unless an event came before it.
+- The numbers of a session begin at 1 and go on over every SUBSCRIBE. An answer to one whose number lies behind us says
+  that the pump has begun anew, as it does in INSECURE mode; unless an event came before it, for then it is a late copy.
 - A gap loses no fact: the flags stay set, and the log has it.
 """
 
@@ -33,9 +34,9 @@ class Told:
 class HostStream:
     """The events of one session."""
 
-    def __init__(self) -> None:
+    def __init__(self, next_sequence: int = _FIRST) -> None:
         self._told: deque[Told] = deque()
-        self._next = _FIRST
+        self._next = next_sequence
         self._came = False
 
     def subscribing(self) -> None:
@@ -43,8 +44,9 @@ class HostStream:
         self._came = False
 
     def subscribed(self, next_sequence: int) -> None:
-        """SUBSCRIBE is granted. Its answer may have been late, or a copy: an event that came knows better."""
-        if not self._came:
+        """SUBSCRIBE is granted."""
+        ahead = (next_sequence - self._next) % _MODULUS
+        if not self._came and ahead >= _MODULUS // 2:
             self._next = next_sequence
 
     def take(self, event: StreamEvent) -> None:

@@ -41,7 +41,7 @@ COMMANDS: dict[str, CommandEntry] = {
     "op": CommandEntry("ops", "What became of an operation."),
     "alarm": CommandEntry("alarms", "List or acknowledge alarms."),
     "log": CommandEntry("event_log", "Read the event log."),
-    "watch": CommandEntry("reading", "Live telemetry, a line at a time."),
+    "watch": CommandEntry("watching", "Live telemetry, a line at a time."),
     "send": CommandEntry("lines", "Send raw bytes to the line, and show what came back."),
     "decode": CommandEntry("decode", "Explain what was recorded of a line: hex, raw bytes, or a capture."),
     "spec": CommandEntry("spec", "The wire protocol, described for other tools and languages."),

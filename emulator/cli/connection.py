@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from emulator.programmer.ledger import Host
     from emulator.programmer.link import SerialLink, SessionRefused
     from emulator.running import RunningPump
+    from protocol.host_stream import Told
     from protocol.messages.codes import Role
     from protocol.refusals import Nak
 
@@ -301,6 +302,10 @@ class LineHands:
             duration_us -= KEEPALIVE_INTERVAL_US
             self.keep_alive()
         time.sleep(duration_us / US_PER_S)
+
+    def listen(self, patience_us: int) -> Told | None:
+        """What the pump tells of its own accord within that time, or nothing. Raises LinkError."""
+        return self._session.listen(patience_us)
 
     def keep_alive(self) -> None:
         """Put off the end of the session by silence; for who waits for somebody else than the pump."""

@@ -1,4 +1,4 @@
-"""`vpump interrogate`, `caps` and `watch`: what the pump says of itself, at once or again and again."""
+"""`vpump interrogate` and `caps`: what the pump says of itself when it is asked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from emulator.cli.connection import LineHands, Target, open_link, talks_to_pump
 from emulator.cli.errors import json_requested
 from emulator.cli.program_view import program_document
-from emulator.cli.quantities import DURATION, US_PER_S, format_duration_us, format_rate, format_volume_nl
+from emulator.cli.quantities import US_PER_S, format_duration_us, format_rate, format_volume_nl
 from emulator.cli.wording import LOUD_MARKS, aligned, document_of, names_of, summary_of, table_rows
 from emulator.programmer.alarm_list import read_alarms
 from emulator.programmer.effects import Procedure, PumpRefused, read, run
@@ -26,8 +26,6 @@ from protocol.messages.op import OpListAnswer
 from protocol.messages.pump_time import TimeReadAnswer, TimeReadRequest
 from protocol.messages.read import IdentAnswer, IdentRequest, StatusAnswer, StatusRequest
 from protocol.refusals import NakCode
-
-MAX_WATCH_COUNT = 1_000_000_000
 
 
 class Interrogation:
@@ -83,11 +81,11 @@ class Interrogation:
             ("firmware", f"{self.ident.firmware_version} ({self.ident.firmware_hash.hex()})"),
             ("protocol", f"{hello.major}.{hello.minor}, {', '.join(names_of(hello.capabilities))}"),
             ("marks", ", ".join(name.upper().replace("_", " ") for name in names_of(hello.marks)) or "none"),
-            ("run state", _run_state_text(status)),
+            ("run state", run_state_text(status)),
             ("rate", f"{format_rate(status.base_rate_nl_per_day)} {_programmed_text(status)}".strip()),
             *_program_rows(self.program),
             ("reservoir", format_volume_nl(status.reservoir_nl)),
-            ("bolus", _bolus_text(status)),
+            ("bolus", bolus_text(status)),
             ("delivered in life", format_volume_nl(status.delivered_nl)),
             ("elapsed time", format_duration_us(self.time.elapsed_s * US_PER_S)),
             ("clock", _clock_text(self.time)),
@@ -131,23 +129,6 @@ def caps(target: Target) -> None:
         click.echo("\n".join(aligned(table_rows(answer))))
 
 
-@click.command(epilog="\b\nExamples:\n  vpump watch\n  vpump watch --interval 250ms --count 20 --json")
-@click.option(
-    "--interval", "interval_us", type=DURATION, default=US_PER_S, metavar="DURATION", help="Between two lines (1s)."
-)
-@click.option("--count", type=click.IntRange(1, MAX_WATCH_COUNT), metavar="N", help="End after N lines.")
-@talks_to_pump(role="reader")
-def watch(target: Target, interval_us: int, count: int | None) -> None:
-    """Live telemetry, a line at a time, until interrupted."""
-    with open_link(target) as link:
-        hands = LineHands(link)
-        for number in range(count or MAX_WATCH_COUNT):
-            if number:
-                hands.pause(interval_us)
-            status = run(read(StatusRequest(), StatusAnswer), hands)
-            click.echo(json.dumps(document_of(status)) if json_requested() else _status_line(status))
-
-
 def ops_document(pages: list[OpListAnswer]) -> dict[str, Any]:
     """All pages of OP_LIST as one."""
     document = document_of(pages[0])
@@ -178,7 +159,8 @@ def _program_rows(program: Program | None) -> list[tuple[str, str]]:
     ]
 
 
-def _run_state_text(status: StatusAnswer) -> str:
+def run_state_text(status: StatusAnswer) -> str:
+    """Whether it runs, and if not, why."""
     state = status.run_state.name.lower()
     reason = status.stop_reason.name.lower().replace("_", " ")
     return state if reason == "none" else f"{state} ({reason})"
@@ -190,7 +172,8 @@ def _programmed_text(status: StatusAnswer) -> str:
     return f"(programmed {format_rate(status.programmed_rate_nl_per_day)})"
 
 
-def _bolus_text(status: StatusAnswer) -> str:
+def bolus_text(status: StatusAnswer) -> str:
+    """How far the running bolus has come."""
     if status.bolus_id == 0:
         return "none"
     left = format_duration_us(status.bolus_remaining_s * US_PER_S)
@@ -203,10 +186,3 @@ def _clock_text(answer: TimeReadAnswer) -> str:
         return "not set"
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(answer.rtc_unix_s))
     return f"{stamp} UTC, local time {answer.offset_min:+d} min"
-
-
-def _status_line(status: StatusAnswer) -> str:
-    elapsed = format_duration_us(status.elapsed_s * US_PER_S)
-    parts = [elapsed, _run_state_text(status), format_rate(status.base_rate_nl_per_day)]
-    parts += [f"reservoir {format_volume_nl(status.reservoir_nl)}", f"bolus {_bolus_text(status)}"]
-    return " | ".join([*parts, f"alarms {status.alarms_raised} ({status.alarms_unacknowledged} new)"])

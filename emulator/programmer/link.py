@@ -15,6 +15,7 @@ import serial
 from protocol.frame import MAJOR, MINOR
 from protocol.host_end import Answered, HostEnd, HostEvent, KeyWrong, NoAnswer, Refused, SessionReady
 from protocol.host_session import NO_SESSION, SessionWanted
+from protocol.host_stream import Told
 from protocol.keys import CHALLENGE_SIZE
 from protocol.messages.codes import Role
 from protocol.messages.link import AuthAnswer, CloseRequest, HelloAnswer, HelloRequest
@@ -94,6 +95,7 @@ class SerialLink:
         # Any first txn will do; one that the last run did not use as well is not mistaken for a repetition.
         self._end = HostEnd(first_txn=secrets.randbelow(256), timeout_us=timeout_us, retries=RETRIES)
         self._credentials: _Credentials | None = None
+        self._asked_us = 0
         try:
             self.hello = self._greet()
         except BaseException:
@@ -127,11 +129,24 @@ class SerialLink:
 
     def exchange(self, message: object) -> Answered | Refused | NoAnswer:
         """Send a request, repeat it as the protocol says, and return what became of it; raises LinkBroke."""
-        self._end.request(message, _now_us())
+        self._asked_us = _now_us()
+        self._end.request(message, self._asked_us)
         event = self._event()
         if isinstance(event, SessionReady | KeyWrong):
             raise TypeError(f"{event!r} is no reply to a request")
         return event
+
+    @property
+    def silent_us(self) -> int:
+        """How long we have asked nothing: events keep no session alive."""
+        return _now_us() - self._asked_us
+
+    def listen(self, patience_us: int) -> Told | None:
+        """What the pump tells of its own accord, or None if nothing comes within that time; raises LinkBroke."""
+        give_up_at_us = _now_us() + patience_us
+        while (told := self._end.next_told()) is None and _now_us() < give_up_at_us:
+            self._end.receive(read_some(self._line, self.url), _now_us())
+        return told
 
     def open_session(
         self, role: Role, key: bytes, host_id: int, *, takeover: bool = False, source: str = ""
@@ -155,13 +170,18 @@ class SerialLink:
         self._shake_hands(self._credentials)
 
     def close_session(self) -> None:
-        """Take leave of the pump: once, without waiting long, and whatever goes wrong changes nothing any more."""
-        if not self.session_open or self._end.busy:
+        """Take leave of the pump."""
+        if self.session_open:
+            self._credentials = None
+            self.say_last(CloseRequest())
+
+    def say_last(self, message: object) -> None:
+        """Ask for an end: once, without waiting long, and whatever goes wrong changes nothing any more."""
+        if self._end.busy:
             return
-        self._credentials = None
         with contextlib.suppress(LinkError, KeyboardInterrupt):
             give_up_at_us = _now_us() + CLOSE_PATIENCE_US
-            self._end.request(CloseRequest(), _now_us())
+            self._end.request(message, _now_us())
             write_all(self._line, self._end.data_to_send(), self.url)
             while self._end.next_event() is None and _now_us() < give_up_at_us:
                 self._end.receive(read_some(self._line, self.url), _now_us())

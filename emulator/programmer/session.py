@@ -14,6 +14,7 @@ from typing import Final
 
 from emulator.programmer.link import LinkError, NobodyThere, SerialLink
 from protocol.host_end import Answered, NoAnswer, Refused
+from protocol.host_stream import Told
 from protocol.messages.codes import Marks
 from protocol.messages.link import KeepaliveRequest
 from protocol.messages.operations import Effect, operation_of
@@ -57,6 +58,22 @@ class KeptSession:
         """Put off the end by silence; raises LinkBroke. A session that has ended all the same is opened when needed."""
         if self._link.session_open or Marks.INSECURE in self._link.hello.marks:
             self._link.exchange(KeepaliveRequest())
+
+    def listen(self, patience_us: int) -> Told | None:
+        """What the pump tells of its own accord within that time; raises LinkError.
+
+        The session is kept alive meanwhile. One that has ended is told by silence, before its time.
+        """
+        while True:
+            turn_us = max(0, min(patience_us, KEEPALIVE_INTERVAL_US - self._link.silent_us))
+            told = self._link.listen(turn_us)
+            if told is not None:
+                self.rest()
+                return told
+            patience_us -= turn_us
+            if patience_us <= 0 or self._link.session_lost:
+                return None
+            self.keep_alive()
 
     def _reopen(self) -> None:
         if self._reopenings >= MAX_REOPENINGS:

@@ -19,6 +19,7 @@ from protocol.messages.deliver import BolusExecuteRequest
 from protocol.messages.link import KeepaliveRequest
 from protocol.messages.op import OpListRequest
 from protocol.messages.read import StatusRequest
+from protocol.messages.stream import SubscribeRequest
 from protocol.refusals import Nak, NakCode
 from tests.cli.desk import HOUR_US, OTHER_HOST, OWN_KEYS, Desk
 from tests.programmer.dying_host import SERIAL_NUMBER
@@ -229,18 +230,19 @@ def test_watching_outlives_any_number_of_power_cuts(keyed_desk: Desk, monkeypatc
         keyed_desk.before[StatusRequest] = keyed_desk.lose_power
 
     monkeypatch.setattr(time, "sleep", sleep)
-    watched = keyed_desk.vpump("watch", "--count", "9")
+    watched = keyed_desk.vpump("watch", "--interval", "1500ms", "--count", "9")
     assert (watched.exit_code, watched.stderr, watched.stdout.count("\n")) == (0, "", 9)
     assert len(keyed_desk.sessions()) == 9
 
 
-def test_a_command_whose_sessions_always_die_comes_to_an_end(keyed_desk: Desk) -> None:
+@pytest.mark.parametrize(("interval", "asked"), [("1500ms", StatusRequest), ("5min", SubscribeRequest)])
+def test_a_command_whose_sessions_always_die_comes_to_an_end(keyed_desk: Desk, interval: str, asked: type) -> None:
     def cut_again() -> None:
         keyed_desk.lose_power()
-        keyed_desk.before[StatusRequest] = cut_again
+        keyed_desk.before[asked] = cut_again
 
-    keyed_desk.before[StatusRequest] = cut_again
-    watched = keyed_desk.vpump("watch", "--interval", "5min", "--count", "6")
+    keyed_desk.before[asked] = cut_again
+    watched = keyed_desk.vpump("watch", "--interval", interval, "--count", "6")
     assert watched.exit_code == 3
     assert "has ended our session 4 times" in watched.stderr
 

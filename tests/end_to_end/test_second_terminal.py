@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -204,7 +205,9 @@ def test_the_trace_for_people_goes_to_stderr(start: Start, vpump: Vpump) -> None
     welcome = list(pump.stdout.lines)
     assert welcome[0] == "Pump 00C0FFEE (reference-20, seed 0) is running."
     assert welcome[1].startswith("  port     /dev/")
-    assert vpump("watch", "--count", "1", "--timeout", "100ms").status == 0, "the answer to a retry came"
+    assert vpump("watch", "--count", "1", "--interval", "10ms", "--timeout", "100ms").status == 0, (
+        "a retry was answered"
+    )
     vpump("send", "--wait", "1ms", b"".join(REJECTED.values()).hex())
 
     finished = pump.interrupt()
@@ -236,6 +239,22 @@ def test_the_trace_for_people_goes_to_stderr(start: Start, vpump: Vpump) -> None
     for text in wanted:
         assert any(text in line for line in trace), text
         trace = trace[next(number for number, line in enumerate(trace) if text in line) + 1 :]
+
+
+def test_a_pump_is_watched_as_it_speaks(serve: Serve, start: Start) -> None:
+    """Twenty seconds of the pump's pass in one: it sends an event every two, until we leave."""
+    pump = serve("--session-speed", "20", "--trace")
+    watched = start("watch", "--json")
+    watched.stdout.wait_for_number(5)
+    finished = watched.interrupt()
+    assert finished.status == INTERRUPTED
+    lines = finished.documents
+    assert [line["stream_sequence"] for line in lines] == list(range(1, len(lines) + 1))
+    assert [later["elapsed_s"] - earlier["elapsed_s"] for earlier, later in pairwise(lines)] == [2] * (len(lines) - 1)
+    assert {line["missed"] for line in lines} == {0}
+    pump.wait_for_event(event="frame", name="EVENT", direction="event")
+    pump.wait_for_event(event="frame", name="UNSUBSCRIBE", direction="answer")
+    pump.wait_for_event(event="session", change="ended", reason="closed")
 
 
 def test_telemetry_and_the_log_are_followed_until_ctrl_c(serve: Serve, start: Start, vpump: Vpump) -> None:

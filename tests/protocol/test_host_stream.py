@@ -103,7 +103,7 @@ def test_an_answer_to_subscribe_that_was_lost_costs_no_false_gap() -> None:
     assert told_by(ends.host) == [(2, 0)]
 
 
-def test_another_subscribe_begins_where_its_answer_says() -> None:
+def test_another_subscribe_hides_no_gap() -> None:
     ends = joined()
     ends.ask(WATCH)
     told_by(ends.host)
@@ -112,7 +112,19 @@ def test_another_subscribe_begins_where_its_answer_says() -> None:
     ends.to_host = lambda wire: wire if Flag.RESP in frame_of(wire).flags else b""
     assert isinstance(ends.ask(WATCH), Answered)
     ends.host.receive(raise_flag(ends), 0)
-    assert told_by(ends.host) == [(7, 1)], "4 that nobody wanted any more, and the first of the new one"
+    assert told_by(ends.host) == [(7, 5)], "4, and the first of the new one"
+
+
+def test_an_insecure_pump_that_has_begun_anew_costs_no_false_gap() -> None:
+    """Its session 0 ended by silence, and the next frame has begun another one."""
+    stream = HostStream()
+    for number in range(1, 31):
+        stream.take(event(number))
+    stream.subscribing()
+    stream.subscribed(1)
+    stream.take(event(1))
+    stream.take(event(2))
+    assert told_by(stream)[-3:] == [(30, 0), (1, 0), (2, 0)]
 
 
 def test_a_new_session_begins_anew() -> None:
@@ -191,7 +203,7 @@ def test_what_nobody_takes_is_dropped_from_the_oldest_on_and_counted() -> None:
 @given(st.integers(0, 0xFFFF), st.lists(st.booleans(), max_size=2 * TOLD_HELD_MAX), st.lists(st.booleans()))
 def test_every_event_is_handed_out_or_counted(first: int, arrives: list[bool], takes: list[bool]) -> None:
     """Whatever is lost on the way, and however rarely somebody looks: numbers rise, and the gaps are the lost ones."""
-    stream = HostStream()
+    stream = HostStream(first)
     stream.subscribing()
     stream.subscribed(first)
     told: list[Told] = []
