@@ -12,7 +12,6 @@ from protocol.frame import MAJOR, MAX_PAYLOAD, MINOR
 from protocol.keys import RoleKeys, test_keys
 from protocol.messages import codes as wire
 from protocol.messages import link, read
-from protocol.messages.program import DRUGS_MAX
 
 NAME_LENGTH: Final = 16
 CAPABILITIES: Final = (
@@ -88,7 +87,7 @@ def caps(profile: Profile) -> link.CapsAnswer:
         journal_interval_nl=profile.motor.journal_interval_steps * step_nl,
         log_capacity=(profile.log.pages - 1) * profile.log.records_per_page,
         alarm_capacity=profile.memory.alarm_capacity,
-        drugs_max=DRUGS_MAX,
+        drugs_max=profile.therapy.drugs_max,
         concentration_max_ng_per_ml=profile.therapy.concentration_max_ng_per_ml,
         flow_max_nl_per_day=profile.motor.rate_max_nl_per_day,
         window_max_nl=profile.therapy.window_max_nl,

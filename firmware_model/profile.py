@@ -86,6 +86,7 @@ class TherapyModel:
     rate_quantum_nl_per_day: int = number("nl/24h", 1, 1_000_000, "what a rate is a multiple of")
     concentration_max_ng_per_ml: int = number("ng/mL", 1, U32, "highest concentration of a drug")
     window_max_nl: int = number("nl", 1, U32, "most volume in any 24 hours, base and boluses together")
+    drugs_max: int = number("drugs", 1, 5, "most drugs that a program or a refill can name")
     stops_while_programming: bool = flag("whether the pump stands still from PROGRAM_BEGIN until COMMIT")
 
 

@@ -30,6 +30,7 @@ NAKS: Final[Mapping[Reason, NakCode]] = MappingProxyType(
         Reason.ABOVE_MAXIMUM: NakCode.ABOVE_MAXIMUM,
         Reason.NOT_QUANTIZABLE: NakCode.NOT_QUANTIZABLE,
         Reason.NOT_AS_PREPARED: NakCode.RANGE,
+        Reason.TOO_MANY_DRUGS: NakCode.RANGE,
         Reason.KIND: NakCode.CONDITIONS,
         Reason.RESERVOIR: NakCode.RESERVOIR,
         Reason.BOLUS_RUNNING: NakCode.BOLUS_RUNNING,

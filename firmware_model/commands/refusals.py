@@ -38,6 +38,7 @@ class Reason(StrEnum):
     NOTHING_STAGED = "nothing is staged under this number"
     STAGE_CHANGED = "not what was validated"
     BLOCK_SEQUENCE = "a block is written out of order, or is missing"
+    TOO_MANY_DRUGS = "more drugs than this pump keeps apart"
     FORMAT = "a value that no block may hold"
     LOCKOUT = "the lockout is running"
     WINDOW_LIMIT = "more than its window allows"

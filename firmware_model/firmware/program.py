@@ -123,6 +123,9 @@ def check_limits(program: Program, profile: Profile) -> Refusal | None:
     A refusal names block and field; of the schedule, the weekday. The program's own limits are checked before what they
     limit, and what depends on other fields after those.
     """
+    drugs_max = profile.therapy.drugs_max
+    if len(program.drugs) > drugs_max:
+        return Refusal(Reason.TOO_MANY_DRUGS, "drugs", element=Block.DRUGS, detail=drugs_max)
     refusals = (allowed.refusal() for allowed in _ranges(used(program), profile))
     return next((refusal for refusal in refusals if refusal is not None), None)
 

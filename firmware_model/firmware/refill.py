@@ -88,6 +88,8 @@ def _refusal(firmware: Firmware, command: CommitRefill) -> Refusal | None:
     proper = all(0 < len(name) <= DRUG_NAME_BYTES and name.isascii() and name.isprintable() for name in names)
     if len(names) > DRUG_PLACES or len(set(names)) < len(names) or not proper:
         return Refusal(Reason.FORMAT, "drugs")
+    if len(names) > firmware.profile.therapy.drugs_max:
+        return Refusal(Reason.TOO_MANY_DRUGS, "drugs", detail=firmware.profile.therapy.drugs_max)
     for _, concentration in command.drugs:
         if concentration < CONCENTRATION_MIN_NG_PER_ML:
             return Refusal(Reason.BELOW_MINIMUM, "drugs", detail=CONCENTRATION_MIN_NG_PER_ML)

@@ -14,10 +14,13 @@ from emulator.assembly import (
     load_profile,
     serial_number_for,
 )
+from emulator.identity import caps
 from firmware_model.firmware.security_record import HIGHEST_COUNTER
 from firmware_model.profile_text import ProfileError
+from protocol.fields import table_of
 from protocol.keys import RoleKeys
 from protocol.messages.codes import Role
+from protocol.messages.link import CapsAnswer
 from tests.device.desk import SERIAL
 from tests.device.hand_host import HandHost, live_sessions
 
@@ -100,3 +103,9 @@ def test_a_fresh_floor_is_above_every_one_of_a_second_before_and_leaves_room_for
     assert max(floors[0] + floors[1]) < min(floors[2]) < max(floors[2]) < min(floors[3])
     assert len({floor for drawn in floors for floor in drawn}) == 20, "the same second does not give the same floor"
     assert max(floors[3]) + (1 << 32) < HIGHEST_COUNTER
+
+
+def test_the_two_shipped_profiles_differ_in_every_value_of_caps() -> None:
+    """So that a figure which a programmer has written down for itself shows with one of the two pumps."""
+    one, other = (caps(load_profile(name)) for name in ("reference-20", "reference-40"))
+    assert [row.name for row in table_of(CapsAnswer) if getattr(one, row.name) == getattr(other, row.name)] == []

@@ -203,6 +203,8 @@ def programs_near(profile: Profile) -> st.SearchStrategy[Program]:
 
 def mended(program: Program, refusal: Refusal) -> Program:
     """The program with what a refusal says would do, in place of what it refuses."""
+    if refusal.reason is Reason.TOO_MANY_DRUGS:
+        return replace(program, drugs=program.drugs[: refusal.detail])
     clamp = min if refusal.reason is Reason.ABOVE_MAXIMUM else max
     match Block(refusal.element):
         case Block.DRUGS:

@@ -198,6 +198,15 @@ def test_drugs_that_no_reservoir_can_hold_are_refused(drugs: tuple[tuple[str, in
     assert granted(bedside.commit_refill(refill.refill_id, 0, FULL_NL, (("a", MOST_NG),))).state is OpState.DONE
 
 
+def test_a_refill_names_no_more_drugs_than_the_pump_keeps_apart() -> None:
+    bedside = Bedside(shipped("reference-40"))
+    refill = begun(bedside)
+    mixture = tuple((name, 1_000) for name in "abcde")
+    reply = refused(bedside.commit_refill(refill.refill_id, 0, FULL_NL, mixture))
+    assert reply == Refusal(Reason.TOO_MANY_DRUGS, "drugs", detail=4)
+    assert granted(bedside.commit_refill(refill.refill_id, 0, FULL_NL, mixture[:4])).state is OpState.DONE
+
+
 # --- drugs that do not fit the program ------------------------------------------------------------------------------
 
 

@@ -18,7 +18,7 @@ from firmware_model.firmware.program import (
     quantised,
     unpack_program,
 )
-from tests.firmware_model.bedside import SECOND, Bedside, granted
+from tests.firmware_model.bedside import SECOND, Bedside, granted, refused
 from tests.firmware_model.drug_programs import (
     FLEX_DAY,
     mended_for,
@@ -182,3 +182,15 @@ def test_who_must_start_the_pump_is_told_so(mode: Mode) -> None:
     granted(bedside.program(new_program(mode=Mode.STOPPED)))
     _, idle = bedside.validated(new_program(mode=mode))
     assert ProgramWarning.NEEDS_START not in idle.warnings
+
+
+def test_a_program_names_no_more_drugs_than_the_pump_keeps_apart() -> None:
+    for name, most in (("reference-20", 5), ("reference-40", 4)):
+        profile = shipped(name)
+        bedside = Bedside(profile)
+        mixture = tuple(Drug(drug, 1_000_000) for drug in ("a", "b", "c", "d", "e"))
+        _, reply = bedside.validated(new_program(profile, drugs=mixture[:most]))
+        assert reply.crc32
+        for count in range(most + 1, len(mixture) + 1):
+            refusal = refused(bedside.program(new_program(profile, drugs=mixture[:count])))
+            assert refusal == Refusal(Reason.TOO_MANY_DRUGS, "drugs", element=Block.DRUGS, detail=most)
