@@ -14,7 +14,7 @@ from firmware_model.profile import Profile
 from firmware_model.pump_events import FlagsSet, PumpEvent
 from protocol.channel import Opener, TagWrong
 from protocol.device_end import DeviceEnd
-from protocol.errands import Errand, FailureToNote, Request, TelemetryWanted
+from protocol.errands import Errand, FailureToNote, Request, SlowRequestDue, TelemetryWanted
 from protocol.explain import FAULT_WORDS, explain, name_of
 from protocol.frame import Flag, Frame, FrameError, parse_body
 from protocol.framing import Piece, StreamReader
@@ -170,6 +170,9 @@ class VpumpWire:
         errand = self._end.next_errand()
         if errand is None:
             return None
+        if isinstance(errand, SlowRequestDue):
+            request = self._waiting[errand.token] = errand.request
+            return ModelRequest(errand.token, dispatcher.SLOW_ENDS[type(request.message)](request))
         if not isinstance(errand, FailureToNote):
             self._waiting[errand.token] = errand
         if isinstance(errand, Request):
@@ -191,6 +194,8 @@ class VpumpWire:
                 self._end.check_attempt(token, delay_s)
             case commands.AttemptConfirmed(failures):
                 self._end.open_session(token, failures)
+            case commands.SelfTestBegun(until_us) if isinstance(errand, Request):
+                self._end.slow.postpone(errand, now, until_us)
             case commands.TelemetryAnswer() if isinstance(errand, TelemetryWanted):
                 self._end.streams.tell(token, dispatcher.stream_event(errand, reply))
             case _ if isinstance(errand, Request):

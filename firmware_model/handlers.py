@@ -55,6 +55,7 @@ HANDLERS: Mapping[type, Handler] = MappingProxyType(
         commands.BeginRefill: Handler(refill.begin, _NONE),
         commands.CommitRefill: Handler(refill.commit, ALL),
         commands.SetTime: Handler(clock.set_time, ALL),
+        commands.BeginSelfTest: Handler(supervisor.begin_self_test, _NONE),
         commands.TestSelf: Handler(supervisor.test_self, _NONE),
         commands.QueryOp: Handler(reading.query_op, _NONE),
         commands.ListOps: Handler(reading.list_ops, _NONE),

@@ -155,6 +155,7 @@ class SupervisorModel:
 
     watchdog_s: int = number("s", 1, 3_600, "how long the motor's scheduler may be silent before the pump is made safe")
     stopped_too_long_s: int = number("s", 60, 2_592_000, "how long therapy may stand still before an alarm")
+    self_test_s: int = number("s", 0, 20, "how long the self-test on demand takes")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,8 @@ from protocol.errands import (
     SessionNumberWanted,
     Token,
 )
-from protocol.fields import FormatError, decode, encode
-from protocol.frame import ANY_ADDRESS, MAJOR, Flag, Frame, FrameError, parse_body
+from protocol.fields import FormatError, decode, encode, granted
+from protocol.frame import Flag, Frame, FrameError, check_addressed, parse_body
 from protocol.framing import LineFault, Piece
 from protocol.handshake import answer_open
 from protocol.keys import RoleKeys
@@ -39,6 +39,7 @@ from protocol.pump_line import PumpLine
 from protocol.refusals import OK, OUTSIDE_SEQUENCE, Nak, NakCode
 from protocol.sessions import (
     INSECURE_ID,
+    NEVER,
     SILENCE_US,
     WRONG_TAGS_MAX,
     Asked,
@@ -51,6 +52,7 @@ from protocol.sessions import (
     Sessions,
     answer_wire,
 )
+from protocol.slow_requests import SlowRequests
 from protocol.streams import ANY_PERIOD, StreamLimits, Streams
 
 # Requests outside the sequence (STOP, OP_QUERY, HELLO) that one line may have unanswered; the next one gets BUSY.
@@ -77,6 +79,7 @@ class DeviceEnd:
         self._sessions = Sessions()
         self._errands = Errands()
         self.streams = Streams(limits, self._address, self._sessions, self._lines, self._errands)
+        self.slow = SlowRequests(self._errands, self.refuse)
         self._now = 0
         self._set_keys(hello, role_keys)
 
@@ -139,7 +142,7 @@ class DeviceEnd:
             return piece.fault
         try:
             frame = parse_body(piece.body)
-            self._check_for_us(frame)
+            check_addressed(frame, self._address, greets=frame.opcode == _HELLO)
             if Flag.SECURED in frame.flags:
                 self._admit_secured(port, line, frame, now)
             else:
@@ -163,9 +166,10 @@ class DeviceEnd:
         expected = reduced or known.operation.answer
         if type(message) is not expected:
             raise TypeError(f"{known.operation.name} is answered by {expected.__name__}, not {message!r}")
-        payload = bytes((OK,)) + encode(message)
         del self._errands.waiting[token]
-        self._settle(known, payload, final=True)
+        self._settle(known, granted(message), final=True)
+        if known.operation.name == "STOP":
+            self.slow.stop()
 
     def refuse(self, token: int, nak: Nak) -> None:
         """The request was refused. PENDING is no answer: it is sent, and the token lives on."""
@@ -245,7 +249,7 @@ class DeviceEnd:
             keys=opening.session_keys(),
         )
         answer = link.AuthAnswer(silence_s=SILENCE_US // _US_PER_S, failed_attempts=min(failed_attempts, 0xFF))
-        self._finish_handshake(known, bytes((OK,)) + encode(answer), session)
+        self._finish_handshake(known, granted(answer), session)
 
     def frames_to_send(self, port: int) -> list[bytes]:
         """The frames for a line, each as it goes on the wire; drained."""
@@ -253,13 +257,15 @@ class DeviceEnd:
         return line.take_frames() if line else []
 
     def next_deadline(self) -> int | None:
-        return min((min(each.ends_at, each.stream.due_us) for each in self._sessions.live), default=None)
+        due = (min(each.ends_at, each.stream.due_us) for each in self._sessions.live)
+        return None if (earliest := min(*due, self.slow.due_us, NEVER)) == NEVER else earliest
 
     def advance(self, now: int) -> None:
         self._now = now
         for session in self._sessions:
             if session.ends_at <= now:
                 self._end_session(session, "silence")
+        self.slow.advance(now)
         self.streams.advance(now)
 
     def next_event(self) -> SessionOpened | SessionEnded | None:
@@ -292,15 +298,6 @@ class DeviceEnd:
 
     def _key_of(self, role: Role) -> bytes:
         return self._role_keys.of_role[role]
-
-    def _check_for_us(self, frame: Frame) -> None:
-        if frame.flags & (Flag.RESP | Flag.EVENT):
-            raise FrameError(LineFault.FLAGS)
-        greets = frame.opcode == _HELLO
-        if frame.address != self._address and not (frame.address == ANY_ADDRESS and greets):
-            raise FrameError(LineFault.ADDRESS)
-        if frame.major != MAJOR and not greets:
-            raise FrameError(LineFault.VERSION)
 
     def _admit_secured(self, port: int, line: PumpLine, frame: Frame, now: int) -> None:
         session = self._sessions.find(frame.session_id, port)
@@ -389,13 +386,13 @@ class DeviceEnd:
             return Nak(error.code, error.field, error.element).encode()
         match message:
             case link.HelloRequest():
-                return _granted(self._hello)
+                return granted(self._hello)
             case link.KeepaliveRequest():
-                return _granted(link.KeepaliveAnswer())
+                return granted(link.KeepaliveAnswer())
             case link.LinkStatsRequest():
-                return _granted(line.counters.snapshot().to_answer())
+                return granted(line.counters.snapshot().to_answer())
             case link.CloseRequest():
-                return _granted(link.CloseAnswer())
+                return granted(link.CloseAnswer())
             case stream.SubscribeRequest() | stream.UnsubscribeRequest() if session is not None:
                 return self.streams.take(session, message, self._now)
             case link.OpenRequest():
@@ -494,7 +491,3 @@ class DeviceEnd:
     def _end_session(self, session: Session, reason: EndReason) -> None:
         self._sessions.end(session, reason)
         self._errands.forget(session.port, session)
-
-
-def _granted(answer: object) -> bytes:
-    return bytes((OK,)) + encode(answer)

@@ -77,7 +77,20 @@ class TelemetryWanted:
     stream_sequence: int
 
 
-Errand = Request | SessionNumberWanted | AttemptToCount | AttemptToConfirm | FailureToNote | TelemetryWanted
+@dataclass(frozen=True, slots=True)
+class SlowRequestDue:
+    """A request that was put off is to be answered now; awaits `answer` or `refuse` under the same token."""
+
+    request: Request
+
+    @property
+    def token(self) -> int:
+        return self.request.token
+
+
+Errand = (
+    Request | SessionNumberWanted | AttemptToCount | AttemptToConfirm | FailureToNote | TelemetryWanted | SlowRequestDue
+)
 
 
 @dataclass(frozen=True, slots=True)

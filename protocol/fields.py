@@ -12,7 +12,7 @@ import construct
 
 from protocol.field_types import BlobType, BytesType, CodedType, FieldType, IntegerType, TextType
 from protocol.framing import CRC_SIZE, crc32
-from protocol.refusals import NO_FIELD, NakCode
+from protocol.refusals import NO_FIELD, OK, NakCode
 
 M = TypeVar("M")
 
@@ -439,6 +439,11 @@ def _to_wire(field: Field, value: Any, message: object) -> Any:
     if wanted is (value is None):
         raise ValueError(f"it is there exactly when {flags} has {field.present.name}")
     return field.kind.to_wire(value) if wanted else None
+
+
+def granted(answer: object) -> bytes:
+    """The payload that answers a request which is granted."""
+    return bytes((OK,)) + encode(answer)
 
 
 def decode(cls: type[M], payload: bytes) -> M:

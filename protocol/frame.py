@@ -107,3 +107,13 @@ def parse_body(body: bytes) -> Frame:
         major=first >> 4,
         sealed=body[end:],
     )
+
+
+def check_addressed(frame: Frame, address: int, *, greets: bool) -> None:
+    """Raise FrameError unless a frame is a request to this pump. One that greets may be for any, in any version."""
+    if frame.flags & (Flag.RESP | Flag.EVENT):
+        raise FrameError(LineFault.FLAGS)
+    if frame.address != address and not (frame.address == ANY_ADDRESS and greets):
+        raise FrameError(LineFault.ADDRESS)
+    if frame.major != MAJOR and not greets:
+        raise FrameError(LineFault.VERSION)

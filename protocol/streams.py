@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from protocol.channel import CounterExhausted
 from protocol.errands import Errands, TelemetryWanted
-from protocol.fields import encode
+from protocol.fields import encode, granted
 from protocol.messages.codes import Role, TelemetryField
 from protocol.messages.operations import EVENT
 from protocol.messages.stream import (
@@ -28,7 +28,7 @@ from protocol.messages.stream import (
     UnsubscribeRequest,
 )
 from protocol.pump_line import PumpLine
-from protocol.refusals import OK, Nak, NakCode
+from protocol.refusals import Nak, NakCode
 from protocol.sessions import NEVER, Session, Sessions, event_wire
 
 ALL_FIELDS: Final = TelemetryField(sum(TelemetryField))
@@ -68,16 +68,16 @@ class Streams:
         stream = session.stream
         if isinstance(request, UnsubscribeRequest):
             stream.fields, stream.asked, stream.due_us = None, 0, NEVER
-            return bytes((OK,)) + encode(UnsubscribeAnswer(next_sequence=stream.next_sequence))
+            return granted(UnsubscribeAnswer(next_sequence=stream.next_sequence))
         refusal = self._refusal(request)
         if refusal is not None:
             return refusal.encode()
-        granted = bytes((OK,)) + encode(SubscribeAnswer(next_sequence=stream.next_sequence))
+        answer = granted(SubscribeAnswer(next_sequence=stream.next_sequence))
         stream.fields, stream.asked = request.fields, 0
         stream.period_us = request.period_s * _US_PER_S
         stream.due_us = now + stream.period_us
         self._owe(session)
-        return granted
+        return answer
 
     def advance(self, now: int) -> None:
         """Owe what is due. Periods that went by unheard of are owed once."""

@@ -126,7 +126,7 @@ COMMANDS: Final[Mapping[type, Callable[[Request], Command]]] = MappingProxyType(
         pump_time.TimeSetRequest: lambda request: commands.SetTime(
             **_therapy(request), unix_s=request.message.unix_s, offset_min=request.message.offset_min
         ),
-        routine.SelftestRequest: lambda request: commands.TestSelf(_origin(request)),
+        routine.SelftestRequest: lambda request: commands.BeginSelfTest(_origin(request)),
         routine.RefillBeginRequest: lambda request: commands.BeginRefill(_origin(request)),
         routine.RefillCommitRequest: _refill,
         op.OpQueryRequest: lambda request: commands.QueryOp(
@@ -151,6 +151,11 @@ COMMANDS: Final[Mapping[type, Callable[[Request], Command]]] = MappingProxyType(
     }
 )
 """Requests that the model answers. All others are the wire's own: service 01 but for CAPS, SUBSCRIBE, UNSUBSCRIBE."""
+
+SLOW_ENDS: Final[Mapping[type, Callable[[Request], Command]]] = MappingProxyType(
+    {routine.SelftestRequest: lambda request: commands.TestSelf(_origin(request))}
+)
+"""What the model is asked at the end of a request that takes it a while."""
 
 ERRANDS: Final[Mapping[type, Callable[[Any], Command]]] = MappingProxyType(
     {

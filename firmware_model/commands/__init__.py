@@ -32,6 +32,7 @@ from firmware_model.commands.care import (
     AlarmSilenced,
     BatteryAnswer,
     BeginRefill,
+    BeginSelfTest,
     ClearAlarm,
     CommitRefill,
     CountersAnswer,
@@ -41,6 +42,7 @@ from firmware_model.commands.care import (
     RefillBegun,
     RefillDates,
     ReservoirAnswer,
+    SelfTestBegun,
     SelfTestDone,
     SetTime,
     SilenceAlarm,
@@ -126,6 +128,7 @@ __all__ = [
     "BatteryAnswer",
     "BeginProgram",
     "BeginRefill",
+    "BeginSelfTest",
     "BegunBolus",
     "BlockWritten",
     "CancelBolus",
@@ -185,6 +188,7 @@ __all__ = [
     "Reply",
     "ReservoirAnswer",
     "ResetFlags",
+    "SelfTestBegun",
     "SelfTestDone",
     "SessionNumber",
     "SetTime",
@@ -225,6 +229,7 @@ Command = (
     | BeginRefill
     | CommitRefill
     | SetTime
+    | BeginSelfTest
     | TestSelf
     | ReadBattery
     | ReadReservoir
@@ -264,6 +269,7 @@ Outcome = (
     | AlarmCleared
     | AlarmSilenced
     | RefillBegun
+    | SelfTestBegun
     | SelfTestDone
     | BatteryAnswer
     | ReservoirAnswer

@@ -51,6 +51,18 @@ class SetTime(TherapyCommand, frozen=True, kw_only=True):
     offset_min: int
 
 
+class BeginSelfTest(Struct, frozen=True):
+    """Run the self-test, which takes a while."""
+
+    origin: Origin
+
+
+class SelfTestBegun(Struct, frozen=True):
+    """It runs until then, in virtual microseconds; TestSelf tells at that instant what it has found."""
+
+    until_us: int
+
+
 class TestSelf(Struct, frozen=True):
     """Run the self-test now."""
 

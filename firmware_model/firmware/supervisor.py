@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntFlag
 
 from firmware_model.agenda import NEVER
-from firmware_model.commands import Reason, Refusal, SelfTestDone, TestSelf
+from firmware_model.commands import BeginSelfTest, Origin, Reason, Refusal, SelfTestBegun, SelfTestDone, TestSelf
 from firmware_model.firmware.alarms import raise_alarm
 from firmware_model.firmware.cell_check import cell_is_weak
 from firmware_model.firmware.codes import AlarmType, RunState
@@ -46,14 +46,23 @@ def make_safe(firmware: Firmware) -> None:
     raise_alarm(firmware, AlarmType.SUPERVISOR)
 
 
+def begin_self_test(firmware: Firmware, command: BeginSelfTest) -> SelfTestBegun | Refusal:
+    """The self-test on demand begins: until when it takes."""
+    refusal = _at_rest(firmware, command.origin)
+    return refusal or SelfTestBegun(firmware.now_us + firmware.profile.supervisor.self_test_s * US_PER_SECOND)
+
+
 def test_self(firmware: Firmware, command: TestSelf) -> SelfTestDone | Refusal:
-    """The self-test on demand: it changes nothing."""
-    refusal = gate_refusal(firmware, command.origin)
-    if refusal is not None:
-        return refusal
-    if firmware.record.bolus is not None:
+    """What it has found, at its end: it changes nothing."""
+    refusal = _at_rest(firmware, command.origin)
+    return refusal or SelfTestDone(self_test(firmware))
+
+
+def _at_rest(firmware: Firmware, origin: Origin) -> Refusal | None:
+    refusal = gate_refusal(firmware, origin)
+    if refusal is None and firmware.record.bolus is not None:
         return Refusal(Reason.BOLUS_RUNNING, detail=firmware.record.bolus.bolus_id)
-    return SelfTestDone(self_test(firmware))
+    return refusal
 
 
 def self_test(firmware: Firmware) -> SelfTestPart:

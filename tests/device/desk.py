@@ -160,6 +160,7 @@ class Desk:
             deadline = host.next_deadline()
             assert deadline is not None
             device.advance(deadline)
+            host.receive(device.data_to_send(device.now_us, port=self.port), device.now_us)
             host.advance(deadline)
         return event
 
