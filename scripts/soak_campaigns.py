@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar
 
+from hypothesis import given, settings
 from hypothesis import seed as hypothesis_seed
-from hypothesis import settings
 from hypothesis.errors import HypothesisException, StopTest
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -23,6 +23,7 @@ from tests.device.line_flood import FloodedPump
 from tests.device.test_programming_cuts import SHARES as PROGRAMMING_SHARES
 from tests.device.test_programming_cuts import TRANSACTIONS as PROGRAMMING
 from tests.device.test_programming_cuts import cut_twice as cut_programming_twice
+from tests.device.watched_world import HISTORIES, History, watched_world
 from tests.firmware_model.invariants.search import STEPS_OF_SEED, search
 from tests.firmware_model.memory_campaigns import FLIPS, PAIRS, cut_twice, flip_bits
 from tests.firmware_model.told_history import restore_somewhere, split_in_three_ways
@@ -123,6 +124,22 @@ def worlds(seed: int, count: int, figures: Figures, tick: Tick) -> None:
             tick()
 
 
+def watch(seed: int, count: int, figures: Figures, tick: Tick) -> None:
+    """Two hosts watch a pump by the rules, and whatever they are told of it is lost, late or dropped."""
+
+    def live(history: History) -> None:
+        world = watched_world(history)
+        figures["records"] += len(world.flags.logged)
+        figures["events"] += sum(len(watcher.shown) for watcher in world.watchers)
+        figures["missing events"] += sum(watcher.missed for watcher in world.watchers)
+        tick()
+
+    for at, begin in enumerate(range(0, count, WORLDS_OF_SEED)):
+        size = min(WORLDS_OF_SEED, count - begin)
+        search = settings(max_examples=size, database=None, deadline=None)(given(HISTORIES)(live))
+        hypothesis_seed(seed + at)(search)()
+
+
 def bits(seed: int, sessions: int, figures: Figures, tick: Tick) -> None:
     """Every bit of every frame of a session falls over."""
     for at in range(sessions):
@@ -218,6 +235,7 @@ CAMPAIGNS: Mapping[str, Campaign] = {
     for campaign in (
         Campaign("flood", "an hour of attack at full line rate beside a bolus", "minutes", 60, flood),
         Campaign("worlds", "no dose twice, whatever line, hosts and power do", "worlds", 2_000, worlds, WORLDS_OF_SEED),
+        Campaign("watch", "who watches by the rules misses nothing", "worlds", 2_000, watch, WORLDS_OF_SEED),
         Campaign("bits", "every single bit of every frame of 50 sessions", "sessions", 50, bits, 1),
         Campaign("replay", "every frame of 50 sessions again in every later state", "sessions", 50, replay, 1),
         Campaign("invariants", "what holds of a pump whatever is done", "steps", 1_000_000, invariants, STEPS_OF_SEED),

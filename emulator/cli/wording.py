@@ -10,7 +10,7 @@ from typing import Any
 from emulator.cli.guards import INSECURE, TEST_KEYS
 from emulator.cli.quantities import UNKNOWN_U32, US_PER_S, format_duration_us, format_rate, format_volume_nl
 from protocol.access import access_of
-from protocol.fields import FormatError, table_of
+from protocol.fields import Field, FormatError, table_of
 from protocol.messages.codes import LogType, Marks, Role
 from protocol.messages.log import LogRecord
 from protocol.messages.log_records import data_of
@@ -32,12 +32,21 @@ _SECONDS = re.compile(r"\b([0-9]+) s\b", re.ASCII)
 
 
 def document_of(message: object) -> dict[str, Any]:
-    """A message as JSON values under the wire's field names; enumerations as lower-case names, bytes as hex."""
+    """A message as JSON values under the wire's field names; enumerations as lower-case names, bytes as hex.
+
+    Fields that an event does not tell are left out.
+    """
     document = {}
-    for field in table_of(type(message)):
+    for field in _fields_there(message):
         value = getattr(message, field.name)
         document[field.name] = f"{value:08X}" if field.name == _SERIAL_NUMBER else _json_value(value)
     return document
+
+
+def _fields_there(message: object) -> list[Field]:
+    return [
+        field for field in table_of(type(message)) if field.present is None or getattr(message, field.name) is not None
+    ]
 
 
 def document_of_record(record: LogRecord) -> dict[str, Any]:
@@ -114,7 +123,7 @@ def _number_text(value: int, unit: str) -> str:
 def summary_of(message: object) -> str:
     """All fields of a message in one line."""
     parts = []
-    for field in table_of(type(message)):
+    for field in _fields_there(message):
         if field.complement_of is None:
             parts.append(f"{field.name}={text_of(getattr(message, field.name), field.unit, field.name)}")
     return " ".join(parts)
@@ -130,7 +139,7 @@ def table_rows(message: object, skip: Sequence[str] = ()) -> list[tuple[str, str
     """The fields of a message as rows of a table."""
     return [
         (field.name, text_of(getattr(message, field.name), field.unit, field.name))
-        for field in table_of(type(message))
+        for field in _fields_there(message)
         if field.name not in skip
     ]
 

@@ -21,6 +21,9 @@ REFUSED = "00 08 11 08 03 84 ee ff c0 01 01 02 08 03 34 ff 01 01 01 01 01 05 2c 
 SECURED = "00 08 18 09 05 01 ee ff c0 04 34 12 02 04 7d e4 01 01 01 01 0d f7 4f 58 94 a3 e0 95 1e 32 30 f0 25 00"
 
 
+EVENT = "000812010407eeffc00101021a050101a00f01021201010201022a010102110101063c0240420f051e55979500"
+
+
 def decode(text: str | bytes, *arguments: str) -> Result:
     return CliRunner().invoke(main, ["decode", *arguments], input=text)
 
@@ -55,6 +58,23 @@ def test_hex_may_look_as_it_likes(text: str) -> None:
 
 def test_raw_bytes_are_known_for_raw() -> None:
     assert "STATUS" in decode(bytes.fromhex(STATUS)).stdout
+
+
+def test_an_event_says_what_it_has() -> None:
+    (told,) = explain(bytes_of_hex(EVENT))
+    assert (told.name, told.direction, told.txn) == ("EVENT", "event", 1)
+    assert told.fields == {
+        "stream_sequence": 257,
+        "elapsed_s": 4_000,
+        "changed": ["therapy", "alarm"],
+        "log_epoch": 1,
+        "log_last": 42,
+        "fields": ["run_state", "reservoir"],
+        "run_state": "stopped",
+        "stop_reason": "empty_reservoir",
+        "reservoir_nl": 1_000_000,
+    }
+    assert "None" not in decode(EVENT).stdout
 
 
 def test_json_is_a_document_per_line() -> None:

@@ -54,11 +54,12 @@ def test_it_lists_what_there_is() -> None:
 
 
 def test_each_campaign_runs_at_a_tiny_scale_and_says_its_seed_and_figures() -> None:
-    done = soak("--seed", "11", "--scale", "0.001", "worlds", "bits", "replay")
+    done = soak("--seed", "11", "--scale", "0.001", "worlds", "watch", "bits", "replay")
     assert (done.returncode, done.stderr) == (0, "")
     assert "worlds   2 worlds, seed 11\n" in done.stdout
     for pattern in (
         r"^worlds   ok: 2 of 2 worlds in [\d.]+ s, [\d,]+ commands begun$",
+        r"^watch    ok: 2 of 2 worlds in [\d.]+ s, [\d,]+ records, [\d,]+ events, [\d,]+ missing events$",
         r"^bits     ok: 1 of 1 sessions in [\d.]+ s, [\d,]+ bits, [\d,]+ frames, 1 sessions$",
         r"^replay   ok: 1 of 1 sessions in [\d.]+ s, [\d,]+ replays, 1 sessions$",
         r"^all is well \(seed 11\)$",
@@ -174,7 +175,7 @@ def test_progress_is_told_every_few_seconds_with_the_rate(capsys: pytest.Capture
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["flod"], "no campaign 'flod'; there are flood, worlds, bits, replay"),
+        (["flod"], "no campaign 'flod'; there are flood, worlds, watch, bits, replay"),
         (["--seed", "-1"], "'-1' is no seed; allowed is a whole number from 0"),
         (["--seed", "²"], "is no seed"),
         (["--scale", "0"], "'0' is no scale; allowed is a number above 0, at most 1,000,000"),
