@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from tests.device.watched_world import HISTORIES, READER, History, World, watched_world
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(HISTORIES)
 def test_who_keeps_the_rules_misses_no_change(history: History) -> None:
     watched_world(history)
@@ -16,6 +16,7 @@ def test_who_keeps_the_rules_misses_no_change(history: History) -> None:
 def test_the_worst_of_days() -> None:
     """Every event of an hour is lost, the pump loses power, the line is not read: the next event tells it all."""
     world = World()
+    world.act(("sleep", READER))
     world.act(("drop", "event EVENT", 1_000))
     world.act(("therapy", "stop"))
     world.act(("wait", 300))

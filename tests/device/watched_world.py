@@ -21,22 +21,25 @@ from tests.device.watching import SimpleFlags, Watcher
 from tests.firmware_model.pump_profiles import LONG_LOG
 
 READER, PATIENT, CLINICIAN = 0, 1, 2
-STEP_US = 40 * SECOND
+STEP_US = 20 * SECOND
 DROPS = ("event EVENT", "answer any", "answer LOG_READ", "answer RESET_FLAGS", "request RESET_FLAGS", "request any")
 
 _watcher = st.sampled_from([READER, PATIENT])
 History = list[tuple[Any, ...]]
 HISTORIES = st.lists(
     st.one_of(
-        st.tuples(st.just("wait"), st.integers(0, 300)),
+        st.tuples(st.just("wait"), st.sampled_from([1, 15, 40, 120, 300])),
+        st.tuples(st.just("wait"), st.sampled_from([15, 40])),
         st.tuples(st.just("therapy"), st.sampled_from(["stop", "start", "bolus", "acknowledge"])),
         st.tuples(st.just("drop"), st.sampled_from(DROPS), st.integers(1, 8)),
         st.tuples(st.just("held"), _watcher),
         st.tuples(st.just("flowing"), _watcher),
         st.tuples(st.just("power"), st.integers(0, 40)),
         st.tuples(st.just("line"), _watcher),
-        st.tuples(st.just("look"), _watcher),
+        st.tuples(st.just("sleep"), _watcher),
+        st.tuples(st.just("wake"), _watcher),
     ),
+    min_size=8,
     max_size=25,
 )
 
@@ -53,6 +56,7 @@ class World:
     def __post_init__(self) -> None:
         roles = {READER: Role.READER, PATIENT: Role.PATIENT, CLINICIAN: Role.CLINICIAN}
         self.flags = SimpleFlags(roles)
+        self.awake = {READER, PATIENT}
         self.watchers = [Watcher(Desk(self.device, port), roles[port]) for port in (READER, PATIENT)]
         self.clinician = Desk(self.device, CLINICIAN)
         for watcher in self.watchers:
@@ -75,16 +79,25 @@ class World:
                 self.device.control(RestorePower(), self.device.now_us)
             case ("line", int(port)):
                 self.watchers[port].begin()
-            case ("look", int(port)):
-                self.watchers[port].look()
+            case ("sleep", int(port)):
+                self.awake.discard(port)
+            case ("wake", int(port)):
+                self.awake.add(port)
+        self.look()
+
+    def look(self) -> None:
+        """Who is awake looks at what has come."""
         self.check()
+        for port in sorted(self.awake):
+            self.watchers[port].look()
+            self.check()
 
     def pass_time(self, seconds: int) -> None:
         """In steps, so that an observer looks in between."""
         until_us = self.device.now_us + seconds * SECOND
         while self.device.now_us < until_us:
             self.device.advance(min(until_us, self.device.now_us + STEP_US))
-            self.check()
+            self.look()
 
     def change_therapy(self, what: str) -> None:
         """The clinician comes, does it, and goes; whether it succeeds is not the question."""
@@ -120,13 +133,12 @@ class World:
         """Nothing more is lost; everybody has his line, his session and a period's time."""
         self.device.control(ClearFaults(), self.device.now_us)
         self.device.control(RestorePower(), self.device.now_us)
+        self.awake = {READER, PATIENT}
+        self.look()
         for watcher in self.watchers:
             assert watcher.begin()
-            watcher.look()
+        self.look()
         self.pass_time(11)
-        for watcher in self.watchers:
-            watcher.look()
-        self.check()
 
     def verify(self) -> None:
         """Everybody has read of everything, and his flags say so."""

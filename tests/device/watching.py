@@ -10,9 +10,10 @@ from emulator.events import Event, FrameSeen, Logged
 from protocol.host_end import Answered, Refused, SessionReady
 from protocol.messages.codes import ChangedFlag, Role, TelemetryField
 from protocol.messages.log import LogReadRequest
+from protocol.messages.read import StatusRequest
 from protocol.messages.stream import ResetFlagsRequest, StreamEvent, SubscribeRequest
 from protocol.refusals import NakCode
-from tests.device.desk import Desk
+from tests.device.desk import SECOND, Desk
 
 ALL_FLAGS: Final = ChangedFlag(sum(ChangedFlag))
 FLAG_OF: Final[Mapping[str, ChangedFlag]] = {
@@ -95,20 +96,28 @@ class Watcher:
     next_sequence: int = 1
     read: list[int] = field(default_factory=list)
     missed: int = 0
+    heard_us: int = 0
     shown: list[StreamEvent] = field(default_factory=list)
 
     def begin(self) -> bool:
         """Line, session and subscription; whether all of it came about."""
         self.desk.open()
+        self.heard_us = self.desk.device.now_us
         if not isinstance(self.desk.try_session(self.role, host_id=0x100 + self.role), SessionReady):
             return False
         return self._granted(SubscribeRequest(fields=TelemetryField.RUN_STATE, period_s=self.period_s))
 
     def look(self) -> None:
-        """Take what has come, and do what the rules say about it."""
-        device, host = self.desk.device, self.desk.host
+        """Take what has come, and do what the rules say about it, silence included."""
+        device = self.desk.device
+        if device.now_us - self.heard_us > (self.period_s + 1) * SECOND:
+            self.heard_us = device.now_us
+            if not self._granted(StatusRequest()):
+                self.begin()
+        host = self.desk.host
         host.receive(device.data_to_send(device.now_us, port=self.desk.port), device.now_us)
         while (told := host.next_told()) is not None:
+            self.heard_us = device.now_us
             self.missed += told.missed
             self.shown.append(told.event)
             if (told.event.changed or told.event.log_last >= self.next_sequence) and self._has_read(told.event):
