@@ -7,14 +7,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from protocol.fields import Field, layout_of, table_of
 from protocol.frame import RESPONSE_BIT
-from protocol.messages import operations
 from protocol.messages.log import LogRecord
 from protocol.messages.log_records import DATA_OF
-from protocol.messages.operations import OPERATIONS, Operation
+from protocol.messages.operations import ANNOUNCEMENTS, OPERATIONS, Announcement, Operation
 from protocol.messages.program import BLOCKS
 
 _WORD_START: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -29,20 +28,11 @@ class Way(enum.Enum):
     EVENT = "event"
 
 
-class Numbered(Protocol):
-    """An operation, or what a pump tells of its own accord."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def opcode(self) -> int: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Carried:
     """A message and what carries it."""
 
-    operation: Numbered
+    operation: Operation | Announcement
     way: Way
     cls: type[Any]
 
@@ -72,8 +62,7 @@ def _carried() -> Iterator[Carried]:
             Way.REDUCED: operation.reduced,
         }
         yield from (Carried(operation, way, cls) for way, cls in by_way.items() if cls is not None)
-    for event in getattr(operations, "ANNOUNCEMENTS", {}).values():
-        yield Carried(event, Way.EVENT, event.message)
+    yield from (Carried(event, Way.EVENT, event.message) for event in ANNOUNCEMENTS.values())
 
 
 CARRIED: Final[tuple[Carried, ...]] = tuple(_carried())
@@ -95,12 +84,6 @@ def _with_items(cls: type[Any], found: dict[type[Any], None]) -> None:
     found.setdefault(cls)
 
 
-def presence_of(field: Field) -> enum.IntFlag | None:
-    """The bit of an earlier field that says whether this one is there; None: it always is."""
-    found: enum.IntFlag | None = getattr(field, "present", None)
-    return found
-
-
 def flags_field_of(cls: type[Any], bit: enum.IntFlag) -> Field:
     """The field of a message that has such a bit."""
     return next(field for field in table_of(cls) if field.enum is type(bit))
@@ -108,7 +91,7 @@ def flags_field_of(cls: type[Any], bit: enum.IntFlag) -> Field:
 
 def is_there(cls: type[Any], field: Field, values: Mapping[str, Any]) -> bool:
     """Whether a field is there, by the values of those before it."""
-    bit = presence_of(field)
+    bit = field.present
     return bit is None or bool(bit & values[flags_field_of(cls, bit).name])
 
 

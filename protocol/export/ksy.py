@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from protocol.export.catalogue import CARRIED, Way, all_classes, flags_field_of, presence_of, reduced_size, snake
+from protocol.export.catalogue import CARRIED, Way, all_classes, flags_field_of, reduced_size, snake
 from protocol.export.yaml_text import yaml_text
 from protocol.field_types import INTEGERS, BlobType, BytesType, CodedType, FieldType, IntegerType, TextType
 from protocol.fields import Field, PlacesType, RecordsType, layout_of, table_of
@@ -208,7 +208,7 @@ def _message_type(cls: type[Any]) -> Entry:
 
 
 def _condition(cls: type[Any], field: Field) -> Entry:
-    bit = presence_of(field)
+    bit = field.present
     return {} if bit is None else {"if": f"{flags_field_of(cls, bit).name}.{(bit.name or '').lower()}"}
 
 

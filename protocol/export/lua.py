@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from protocol.explain import FAULT_WORDS
-from protocol.export.catalogue import CARRIED, Way, all_classes, flags_field_of, presence_of, reduced_size, snake
+from protocol.export.catalogue import CARRIED, Way, all_classes, flags_field_of, reduced_size, snake
 from protocol.export.lua_declarations import DECLARATIONS
 from protocol.export.lua_dissection import DISSECTION
 from protocol.field_types import INTEGERS, BlobType, BytesType, CodedType, FieldType, IntegerType, TextType
@@ -126,7 +126,7 @@ def _type(cls: type[Any]) -> Mapping[str, Any]:
 
 def _field(cls: type[Any], field: Field) -> Mapping[str, Any]:
     row: dict[str, Any] = {"name": field.name, **_kind(field.kind)}
-    bit = presence_of(field)
+    bit = field.present
     if bit is not None:
         row |= {"present_in": flags_field_of(cls, bit).name, "present": int(bit)}
     if field.complement_of:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from protocol.export.catalogue import presence_of
 from protocol.export.samples import patterned
 from protocol.field_types import INTEGERS, BlobType, CodedType, IntegerType, TextType
 from protocol.fields import Field, PlacesType, RecordsType, encode, layout_of, table_of
@@ -42,7 +41,7 @@ def spoilt(cls: type[Any]) -> Iterator[Spoilt]:
         yield Spoilt("a byte behind the last field", image + b"\x00", NakCode.FORMAT, NO_FIELD)
     for index, field in enumerate(layout.fields):
         # Behind what varies, and under a CRC, a change of one field cannot be told from others.
-        if field.offset is not None and presence_of(field) is None and not layout.ends_with_crc32:
+        if field.offset is not None and field.present is None and not layout.ends_with_crc32:
             yield from _field(index, field, image, field.offset)
 
 

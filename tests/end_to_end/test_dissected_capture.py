@@ -65,6 +65,7 @@ def test_an_afternoon_in_the_clear(home: Home, serve: Serve, vpump: Vpump) -> No
         ("alarm", "list"),
         ("log",),
         ("op",),
+        ("watch", "--count", "2"),
     ):
         assert vpump(*command, "-p", pump.url).status == 0, command
     assert vpump("bolus", "900mL", "--over", "10min", "-p", pump.url).status == 1
@@ -73,7 +74,7 @@ def test_an_afternoon_in_the_clear(home: Home, serve: Serve, vpump: Vpump) -> No
     pump.end(signal.SIGINT, 130)
     pairs = dissected(home)
     assert {"HELLO", "CAPS", "STATUS", "BOLUS_PREPARE", "BOLUS_EXECUTE", "STOP", "START"} <= names_in(pairs)
-    assert {"ALARM_LIST", "LOG_READ", "OP_LIST"} <= names_in(pairs)
+    assert {"ALARM_LIST", "LOG_READ", "OP_LIST", "SUBSCRIBE", "EVENT"} <= names_in(pairs)
     assert [shown.experts for packet, shown in pairs if packet.data == bytes.fromhex(BROKEN)] == [
         ("vpump.rejected.cobs",)
     ]

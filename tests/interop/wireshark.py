@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from protocol.export.catalogue import all_classes, presence_of, snake
+from protocol.export.catalogue import all_classes, snake
 from protocol.export.lua import lua
 from protocol.field_types import BlobType, CodedType, IntegerType, TextType
 from protocol.fields import Field, PlacesType, RecordsType, layout_of
@@ -141,7 +141,7 @@ def _fields(type_name: str, parent: ET.Element) -> dict[str, Any]:
     shown = {child.get("name", ""): child for child in parent}
     told: dict[str, Any] = {"#": cls.__name__}
     for field in layout_of(cls).fields:
-        if f"vpump.{type_name}.{field.name}" not in shown and presence_of(field) is not None:
+        if f"vpump.{type_name}.{field.name}" not in shown and field.present is not None:
             continue
         told |= _field(field, f"vpump.{type_name}.{field.name}", shown)
     if layout_of(cls).ends_with_crc32:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from protocol.export.catalogue import all_classes, presence_of
+from protocol.export.catalogue import all_classes
 from protocol.field_types import CodedType, FieldType, TextType
 from protocol.fields import table_of
 
@@ -88,7 +88,7 @@ def _item(item: type[Any], image: bytes, path: str, values: str) -> Iterator[Wri
 def _build(cls: type[Any], prefix: str, values: dict[str, str]) -> Any:
     built: dict[str, Any] = {}
     for field in table_of(cls):
-        if presence_of(field) is not None and prefix + field.name not in values:
+        if field.present is not None and prefix + field.name not in values:
             built[field.name] = None
             continue
         if field.item is None:
