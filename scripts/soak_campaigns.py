@@ -235,7 +235,7 @@ CAMPAIGNS: Mapping[str, Campaign] = {
     for campaign in (
         Campaign("flood", "an hour of attack at full line rate beside a bolus", "minutes", 60, flood),
         Campaign("worlds", "no dose twice, whatever line, hosts and power do", "worlds", 2_000, worlds, WORLDS_OF_SEED),
-        Campaign("watch", "who watches by the rules misses nothing", "worlds", 2_000, watch, WORLDS_OF_SEED),
+        Campaign("watch", "who watches by the rules misses nothing", "worlds", 500, watch, WORLDS_OF_SEED),
         Campaign("bits", "every single bit of every frame of 50 sessions", "sessions", 50, bits, 1),
         Campaign("replay", "every frame of 50 sessions again in every later state", "sessions", 50, replay, 1),
         Campaign("invariants", "what holds of a pump whatever is done", "steps", 1_000_000, invariants, STEPS_OF_SEED),
