@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware_model.commands import Reason, Refusal, SelfTestDone
+from firmware_model import commands
+from firmware_model.commands import Reason, Refusal, SelfTestBegun, SelfTestDone
 from firmware_model.firmware.codes import AlarmState, AlarmType, BolusEnd, Mode, OpState, PumpState, StopReason
 from firmware_model.firmware.event_log import LogType
 from firmware_model.firmware.gate import pump_state
@@ -230,3 +231,22 @@ def test_the_self_test_changes_nothing_and_does_not_disturb_a_bolus() -> None:
     assert bedside.pump.digest() == before
     bedside.bolus(50_000, 600)
     assert refused(bedside.self_test()) == Refusal(Reason.BOLUS_RUNNING, detail=1)
+
+
+def begun(bedside: Bedside, *, operation: str = "SELFTEST") -> object:
+    return bedside.ask(commands.BeginSelfTest(bedside.origin(operation=operation)))
+
+
+def test_the_self_test_takes_its_time_and_moves_nothing_meanwhile() -> None:
+    bedside = Bedside()
+    bedside.wait(7)
+    before = bedside.pump.digest()
+    assert begun(bedside) == SelfTestBegun(bedside.now + 3 * SECOND)
+    assert bedside.pump.digest() == before
+
+
+def test_it_begins_only_where_it_may_end() -> None:
+    bedside = Bedside()
+    bedside.bolus(20_000, 600)
+    assert begun(bedside) == bedside.self_test() == Refusal(Reason.BOLUS_RUNNING, detail=1)
+    assert begun(bedside, operation="MAGNET") == Refusal(Reason.CONDITIONS)
