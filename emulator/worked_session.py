@@ -17,17 +17,19 @@ from protocol.framing import StreamReader
 from protocol.host_end import Answered, HostEnd, SessionReady
 from protocol.host_session import SessionWanted
 from protocol.keys import Handshake
-from protocol.messages.codes import BolusKind, Role
+from protocol.messages.codes import BolusKind, ChangedFlag, Role, TelemetryField
 from protocol.messages.deliver import BolusPrepareRequest
 from protocol.messages.link import CloseRequest, HelloRequest, KeepaliveRequest
 from protocol.messages.op import OpListRequest
 from protocol.messages.read import StatusRequest
+from protocol.messages.stream import ResetFlagsRequest, SubscribeRequest
 
 HOST_ID: Final = 0x00C11111
 HOST_CHALLENGE: Final = bytes.fromhex("0102030405060708")
 FIRST_TXN: Final = 7
 ANSWER_THAT_IS_LOST: Final = "OP_LIST"
 _BOLUS_NL: Final = 50_000
+ALL_FLAGS: Final = ChangedFlag(sum(ChangedFlag))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class _Desk:
 
 
 def worked_session() -> WorkedSession:
-    """The session: HELLO, OPEN, AUTH, reads, a lost answer and its retry, a prepared bolus, KEEPALIVE, CLOSE."""
+    """HELLO, OPEN, AUTH, reads, a lost answer and its retry, a prepared bolus, an event, KEEPALIVE, CLOSE."""
     desk = _Desk()
     hello = desk.ask(HelloRequest(major=MAJOR, minor=MINOR))
     role_key = keys.test_keys(DEFAULT_SERIAL_NUMBER).of_role[Role.CLINICIAN]
@@ -117,6 +119,8 @@ def worked_session() -> WorkedSession:
             duration_s=300,
         )
     )
+    desk.ask(SubscribeRequest(fields=TelemetryField.RUN_STATE | TelemetryField.RESERVOIR, period_s=60))
+    desk.ask(ResetFlagsRequest(changed=ALL_FLAGS, log_epoch=1, log_sequence=1))
     desk.ask(KeepaliveRequest())
     desk.ask(CloseRequest())
     return WorkedSession(values, tuple(desk.frames))

@@ -57,11 +57,28 @@ def test_a_pump_answers_each_frame_as_the_specification_says(told: Told) -> None
     device = build_device("reference-20", 0, SERIAL_NUMBER, insecure=False, session_floor=0)
     device.line(LineChange.OPENED, 0)
     names = [name for way, name, _ in told.frames if way == ">"]
-    assert names == ["HELLO", "OPEN", "AUTH", "STATUS", "OP_LIST", "OP_LIST", "BOLUS_PREPARE", "KEEPALIVE", "CLOSE"]
-    for (way, _, request), (answered, _, answer) in zip(told.frames[::2], told.frames[1::2], strict=True):
-        assert (way, answered) == (">", "<")
-        device.receive(request, device.now_us)
-        assert device.data_to_send(device.now_us) == answer
+    assert names == [
+        "HELLO", "OPEN", "AUTH", "STATUS", "OP_LIST", "OP_LIST", "BOLUS_PREPARE", "SUBSCRIBE", "RESET_FLAGS",
+        "KEEPALIVE", "CLOSE",
+    ]  # fmt: skip
+    for way, _, frame in told.frames:
+        if way == ">":
+            device.receive(frame, device.now_us)
+        else:
+            assert device.data_to_send(device.now_us, len(frame)) == frame
+    assert device.data_to_send(device.now_us) == b""
+
+
+def test_an_event_is_sealed_among_the_answers(told: Told) -> None:
+    names = [name for way, name, _ in told.frames if way == "<"]
+    assert names[names.index("SUBSCRIBE") + 1] == "EVENT"
+    (event,) = (body_of(wire) for _, name, wire in told.frames if name == "EVENT")
+    assert (event[0], event[1], event[2:4]) == (0x1A, 1, b"\x04\x07"), "EVENT and SECURED; the number; no bit 15"
+    sealed = event[-13:]
+    nonce = told.values["salt"] + (1 << 39 | int.from_bytes(sealed[:5], "little")).to_bytes(5, "big")
+    plain = AESCCM(told.values["K_d2h"], tag_length=8).decrypt(nonce, event[12:-13] + sealed[5:], event[:12])
+    assert plain[:2] == b"\x01\x00"
+    assert len(plain) == 20 + 2 + 4, "the head, run_state and stop_reason, reservoir_nl"
 
 
 def test_the_values_follow_from_the_published_constant(told: Told) -> None:
