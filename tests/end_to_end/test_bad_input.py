@@ -137,7 +137,7 @@ PROFILES = {
     "an unknown section": (
         'extends = "reference-20"\n[pumping]\n',
         "profile broken, line 2: 'pumping' is no section; allowed are device, motor, reservoir, therapy, bolus, "
-        "patient, catheter, memory, log, clock, cell, stall, supervisor, tones, "
+        "patient, catheter, memory, log, clock, cell, stall, supervisor, tones, stream, "
         + ", ".join(f"alarm.{kind.name.lower()}" for kind in AlarmType),
     ),
     "an unknown parameter": (

@@ -49,6 +49,7 @@ CAPABILITIES = {
     512: "refill",
     1024: "clock",
     2048: "selftest",
+    4096: "stream",
 }
 MARKS = {1: "emulator", 2: "test_keys", 4: "insecure"}
 RUNNING = 0x33
