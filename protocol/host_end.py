@@ -232,8 +232,7 @@ class HostEnd:
         event = decode(EVENT.message, payload)
         if event.stream_sequence & 0xFF != frame.txn:
             return False
-        self._stream.take(event)
-        return True
+        return self._stream.take(event)
 
     def _open(self, exchange: _Exchange, frame: Frame) -> bytes | None:
         """The payload of a frame that is to be believed, in the clear; None for any other."""

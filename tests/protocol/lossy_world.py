@@ -8,17 +8,24 @@ from typing import Any
 from protocol import keys
 from protocol.channel import counter_of
 from protocol.device_end import DeviceEnd
-from protocol.errands import AttemptToConfirm, AttemptToCount, Errand, Request, SessionNumberWanted
+from protocol.errands import (
+    AttemptToConfirm,
+    AttemptToCount,
+    Errand,
+    Request,
+    SessionNumberWanted,
+    TelemetryWanted,
+)
 from protocol.frame import Flag
 from protocol.framing import StreamReader
 from protocol.host_end import Answered, HostEnd, HostEvent
 from protocol.host_session import SessionWanted
 from protocol.messages.alarm import AlarmAckAnswer, AlarmAckRequest
-from protocol.messages.codes import AlarmState, Role
+from protocol.messages.codes import AlarmState, Role, TelemetryField
 from protocol.messages.link import HelloRequest
 from protocol.refusals import Nak, NakCode
 from protocol.sessions import SILENCE_US, SessionOpened
-from tests.protocol.pump_line import ADDRESS, frame_of, hello_of
+from tests.protocol.pump_line import ADDRESS, event_of, frame_of, hello_of
 
 HOST_ID = 7
 KEY = keys.test_keys(ADDRESS).of_role[Role.CLINICIAN]
@@ -57,12 +64,16 @@ class Due:
 
 @dataclass
 class World:
-    """What runs out is ordinary: a frame passes, the pump answers at once. `None`: it never answers a request."""
+    """What runs out is ordinary: a frame passes, the pump answers at once. `None`: it never answers a request.
+
+    `streaming`: with each frame that arrives at the pump it has something to tell of its own accord.
+    """
 
     fates: Iterator[Fate]
     delays_us: Iterator[int | None] = field(default_factory=lambda: iter(()))
     late_us: Iterator[int] = field(default_factory=lambda: iter(()))
     insecure: bool = False
+    streaming: bool = False
     now: int = 0
     host: HostEnd = field(default_factory=HostEnd)
     # The sessions that took each instance, and what was handed over under a txn of a session.
@@ -70,6 +81,8 @@ class World:
     txns: list[tuple[int, int, int]] = field(default_factory=list)
     seals: dict[tuple[int, bool, int], bytes] = field(default_factory=dict)
     salts: list[bytes] = field(default_factory=list)
+    # Of the host's session: what the next event would be if none is missing.
+    next_told: tuple[int, int] = (0, 1)
     due: list[Due] = field(default_factory=list)
     session_counter: int = 0
     _set: int = 0
@@ -162,19 +175,33 @@ class World:
         """No counter is used twice under one key, unless by the very same frame."""
         frame = frame_of(wire)
         if Flag.SECURED in frame.flags:
-            nonce = (frame.session_id, Flag.RESP in frame.flags, counter_of(frame))
+            from_pump = bool(frame.flags & (Flag.RESP | Flag.EVENT))
+            nonce = (frame.session_id, from_pump, counter_of(frame))
             assert self.seals.setdefault(nonce, wire) == wire, f"{nonce} was used twice"
 
     def _arrive_at_host(self, wire: bytes) -> None:
         self.host.receive(wire, self.now)
+        while (told := self.host.next_told()) is not None:
+            session, expected = self.next_told
+            if session != self.host.session_id:
+                session, expected = self.host.session_id, 1
+            assert told.event.stream_sequence == expected + told.missed, "events rise, and what is missing is counted"
+            self.next_told = session, told.event.stream_sequence + 1
 
     def _arrive_at_pump(self, wire: bytes) -> None:
         for piece in self._reader.feed(wire):
             self.pump.receive(0, piece, self.now)
+        if self.streaming:
+            for session in self.pump.sessions():
+                session.stream.fields = TelemetryField(0)
+                self.pump.streams.flag_set(session.role)
         self._serve()
 
     def _serve(self) -> None:
         while (errand := self.pump.next_errand()) is not None:
+            if isinstance(errand, TelemetryWanted):
+                self.pump.streams.tell(errand.token, event_of(errand))
+                continue
             delay_us = next(self.delays_us, 0)
             if isinstance(errand, Request):
                 instance = errand.message.instance

@@ -189,6 +189,21 @@ def test_in_the_clear_an_event_must_bear_the_pumps_address_and_its_own_number() 
     assert told_by(stranger) == [], "a host that does not know its pump believes nobody"
 
 
+def test_a_copy_in_the_clear_is_dropped() -> None:
+    host = HostEnd(address=ADDRESS)
+    wires = [
+        Frame(opcode=0x0704, txn=number, address=ADDRESS, payload=encode(event(number)), flags=Flag.EVENT).to_wire()
+        for number in range(1, 101)
+    ]
+    for wire in wires:
+        host.receive(wire, 0)
+        host.receive(wire, 0)
+    assert [missed for _, missed in told_by(host)] == [36] + [0] * 63
+    assert host.ignored == 100
+    host.receive(wires[99 - 63], 0)
+    assert (told_by(host), host.ignored) == ([], 101)
+
+
 def test_what_nobody_takes_is_dropped_from_the_oldest_on_and_counted() -> None:
     stream = HostStream()
     for number in range(1, TOLD_HELD_MAX + 11):

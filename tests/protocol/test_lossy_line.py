@@ -27,6 +27,7 @@ DISTURBED = st.builds(
     st.lists(ANY_FATE, max_size=60).map(iter),
     st.lists(DELAYS_US, max_size=10).map(iter),
     st.lists(LATE_US, max_size=10).map(iter),
+    streaming=st.booleans(),
 )
 
 
@@ -43,11 +44,11 @@ def check(event: HostEvent, instance: int, *others: NakCode) -> None:
             assert isinstance(event, NoAnswer)
 
 
-@given(st.lists(IN_ORDER, max_size=60), st.lists(DELAYS_US, max_size=8), st.integers(1, 8))
+@given(st.lists(IN_ORDER, max_size=60), st.lists(DELAYS_US, max_size=8), st.integers(1, 8), st.booleans())
 def test_every_request_ends_and_every_answer_is_its_own(
-    fates: list[Fate], delays_us: list[int | None], count: int
+    fates: list[Fate], delays_us: list[int | None], count: int, streaming: bool
 ) -> None:
-    world = World(iter(fates), iter(delays_us), insecure=True)
+    world = World(iter(fates), iter(delays_us), insecure=True, streaming=streaming)
     for instance in range(1, count + 1):
         check(world.acknowledge(instance), instance, NakCode.BUSY)
     # Within one session the order of txn alone lets nothing through twice.
@@ -55,9 +56,9 @@ def test_every_request_ends_and_every_answer_is_its_own(
         assert all(len(sessions) == 1 for sessions in world.taken.values())
 
 
-@given(st.lists(st.sampled_from([Fate.PASSES, Fate.IS_DOUBLED]), max_size=40), st.booleans())
-def test_a_line_that_loses_nothing_needs_no_retry(fates: list[Fate], insecure: bool) -> None:
-    world = World(iter(fates), insecure=insecure)
+@given(st.lists(st.sampled_from([Fate.PASSES, Fate.IS_DOUBLED]), max_size=40), st.booleans(), st.booleans())
+def test_a_line_that_loses_nothing_needs_no_retry(fates: list[Fate], insecure: bool, streaming: bool) -> None:
+    world = World(iter(fates), insecure=insecure, streaming=streaming)
     if not insecure:
         assert isinstance(world.open_session(), SessionReady)
     for instance in (1, 2, 3, 4):
