@@ -184,7 +184,7 @@ def known_stall(bedside: Bedside) -> None:
 
 def all_at_once(bedside: Bedside) -> None:
     stall(bedside)
-    bedside.fault("cell-sag", mv=800)
+    bedside.fault("cell-sag", mv=900)
     bedside.fault("clock-loss")
     flip(0)(bedside)
 
@@ -195,8 +195,8 @@ FOUND: dict[str, tuple[Callable[[Bedside], object], int]] = {
     "a bit of the control record": (flip(0), SelfTestPart.MEMORY),
     "a bit of the security record": (flip(1), SelfTestPart.MEMORY),
     "a bit of the log": (flip(2), 0),
-    "a weak cell": (lambda bedside: bedside.fault("cell-sag", mv=800), SelfTestPart.CELL),
-    "a voltage that only looks weak": (lambda bedside: bedside.fault("voltage-lie", mv=-800), SelfTestPart.CELL),
+    "a weak cell": (lambda bedside: bedside.fault("cell-sag", mv=900), SelfTestPart.CELL),
+    "a voltage that only looks weak": (lambda bedside: bedside.fault("voltage-lie", mv=-900), SelfTestPart.CELL),
     "a lost clock": (lambda bedside: bedside.fault("clock-loss"), SelfTestPart.CLOCK),
     "a stall that nobody knows of": (stall, SelfTestPart.ROTOR),
     "a stall that is known": (known_stall, SelfTestPart.ROTOR),
