@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from protocol import keys
+from protocol import handshake_order, keys, order
 from protocol.access import role_refusal
 from protocol.channel import CounterExhausted, CounterOld, TagWrong
 from protocol.errands import (
@@ -30,11 +30,13 @@ from protocol.fields import FormatError, decode, encode, granted
 from protocol.frame import Flag, Frame, FrameError, check_addressed, parse_body
 from protocol.framing import LineFault, Piece
 from protocol.handshake import answer_open
+from protocol.handshake_order import HandshakeEnd, HandshakeState, HandshakeVerdict, keeps_opening
 from protocol.keys import RoleKeys
 from protocol.link_statistics import LinkCounters, LinkStats
 from protocol.messages import link, stream
 from protocol.messages.codes import Role
 from protocol.messages.operations import Operation, Service, by_name, by_opcode, payload_hash
+from protocol.order import Verdict
 from protocol.pump_line import PumpLine
 from protocol.refusals import OK, OUTSIDE_SEQUENCE, Nak, NakCode
 from protocol.sessions import (
@@ -219,7 +221,7 @@ class DeviceEnd:
         del self._errands.waiting[token]
         self._errands.queue.append(FailureToNote(known.port, opening.role))
         refusal = Nak(NakCode.ATTEMPTS, detail=delay_s) if delay_s else Nak(NakCode.KEY)
-        self._finish_handshake(known, refusal.encode())
+        self._finish_handshake(known, refusal.encode(), HandshakeEnd.WRONG)
 
     def open_session(self, token: int, failed_attempts: int) -> None:
         """The attempt is confirmed: the session begins, unless another host has the place."""
@@ -232,7 +234,8 @@ class DeviceEnd:
             raise RuntimeError("an attempt was confirmed that belongs to no OPEN")
         holder = self._sessions.holder_of_place(opening.role, opening.request.host_id)
         if holder is not None and not opening.takes_over:
-            self._finish_handshake(known, Nak(NakCode.BUSY_OTHER_HOST, detail=holder.host_id).encode())
+            refusal = Nak(NakCode.BUSY_OTHER_HOST, detail=holder.host_id)
+            self._finish_handshake(known, refusal.encode(), HandshakeEnd.TAKEN)
             return
         for leaving, reason in self._sessions.make_room(opening.role, opening.request.host_id):
             self._end_session(leaving, reason)
@@ -249,7 +252,7 @@ class DeviceEnd:
             keys=opening.session_keys(),
         )
         answer = link.AuthAnswer(silence_s=SILENCE_US // _US_PER_S, failed_attempts=min(failed_attempts, 0xFF))
-        self._finish_handshake(known, granted(answer), session)
+        self._finish_handshake(known, granted(answer), HandshakeEnd.RIGHT, session)
 
     def frames_to_send(self, port: int) -> list[bytes]:
         """The frames for a line, each as it goes on the wire; drained."""
@@ -351,24 +354,21 @@ class DeviceEnd:
             self._send_answer(line, session, asked, at_once)
 
     def _take_sequenced(self, port: int, line: PumpLine, session: Session, asked: Asked) -> None:
-        last = session.last
-        if session.unanswered is not None:
-            repeated = asked == session.unanswered
-            line.counters.duplicates += repeated
-            self._refuse_now(line, session, asked, NakCode.PENDING if repeated else NakCode.BUSY)
-        elif asked == last:
-            line.counters.duplicates += 1
-            self._send_answer(line, session, asked, session.last_answer)
-        elif last is not None and asked.txn != (last.txn + 1) & 0xFF:
-            line.counters.sequence_refusals += 1
-            self._refuse_now(line, session, asked, NakCode.SEQUENCE, detail=last.txn)
-        else:
+        verdict = order.verdict_on(session, asked)
+        line.counters.duplicates += verdict in (Verdict.PENDING, Verdict.ANSWER_AGAIN)
+        line.counters.sequence_refusals += verdict is Verdict.SEQUENCE
+        if verdict is Verdict.TAKE:
             at_once = self._hand_over(port, line, session, asked)
-            if at_once:
-                session.last, session.last_answer = asked, at_once
-                self._send_answer(line, session, asked, at_once)
-            else:
+            if not at_once:
                 session.unanswered = asked
+                return
+            session.last, session.last_answer = asked, at_once
+            self._send_answer(line, session, asked, at_once)
+        elif verdict is Verdict.ANSWER_AGAIN:
+            self._send_answer(line, session, asked, session.last_answer)
+        else:
+            last_txn = session.last.txn if session.last and verdict is Verdict.SEQUENCE else 0
+            self._refuse_now(line, session, asked, order.NAKS[verdict], detail=last_txn)
 
     def _hand_over(self, port: int, line: PumpLine, session: Session | None, asked: Asked) -> bytes:
         """Queue the request for the pump, or give the payload that answers it at once."""
@@ -395,10 +395,8 @@ class DeviceEnd:
                 return granted(link.CloseAnswer())
             case stream.SubscribeRequest() | stream.UnsubscribeRequest() if session is not None:
                 return self.streams.take(session, message, self._now)
-            case link.OpenRequest():
-                return self._begin_handshake(port, line, asked, operation, message)
-            case link.AuthRequest():
-                return self._authenticate(port, line, asked, operation)
+            case link.OpenRequest() | link.AuthRequest():
+                return self._shake_hands(port, line, asked, operation, message)
         token = self._errands.give_token(port, session, asked, operation)
         self._errands.queue.append(
             Request(
@@ -415,39 +413,41 @@ class DeviceEnd:
         )
         return b""
 
-    def _begin_handshake(
-        self, port: int, line: PumpLine, asked: Asked, operation: Operation, request: link.OpenRequest
+    def _shake_hands(
+        self,
+        port: int,
+        line: PumpLine,
+        asked: Asked,
+        operation: Operation,
+        message: link.OpenRequest | link.AuthRequest,
     ) -> bytes:
-        if line.opening is not None and line.opening.request == request:
+        answered = (line.authenticated, *self._sessions.authenticated(port))
+        stored = next((each for each in answered if each is not None and each.asked == asked), None)
+        opening, underway = line.opening, self._errands.handshake(port)
+        verdict = handshake_order.verdict_on(opening, underway, stored, asked, message)
+        if verdict is HandshakeVerdict.ANSWER_AGAIN:
             line.counters.duplicates += 1
-            return line.opening.answer
-        underway = self._errands.handshake(port)
-        if underway is not None and underway.asked == asked:
-            return Nak(NakCode.PENDING).encode()
+            if stored is None:
+                return opening.answer if opening else b""
+            line.send(stored.wire)
+            return b""
+        if verdict is not HandshakeVerdict.TAKE:
+            return Nak(handshake_order.NAKS[verdict]).encode()
         # The host has given up what it asked before; a pump that is still at it must not keep it waiting.
         self._errands.forget_handshake(port)
-        self._errands.queue.append(
-            SessionNumberWanted(self._errands.give_token(port, None, asked, operation), request.role, port)
-        )
-        return b""
-
-    def _authenticate(self, port: int, line: PumpLine, asked: Asked, operation: Operation) -> bytes:
-        for stored in (line.authenticated, *self._sessions.authenticated(port)):
-            if stored is not None and stored.asked == asked:
-                line.counters.duplicates += 1
-                line.send(stored.wire)
-                return b""
-        if underway := self._errands.handshake(port):
-            return Nak(NakCode.PENDING if asked == underway.asked else NakCode.BUSY).encode()
-        if line.opening is None:
-            return Nak(NakCode.CONDITIONS).encode()
         token = self._errands.give_token(port, None, asked, operation)
-        self._errands.queue.append(AttemptToCount(token, line.opening.role, port))
+        if isinstance(message, link.OpenRequest):
+            self._errands.queue.append(SessionNumberWanted(token, message.role, port))
+        elif opening is not None:
+            self._errands.queue.append(AttemptToCount(token, opening.role, port))
         return b""
 
-    def _finish_handshake(self, known: Token, payload: bytes, session: Session | None = None) -> None:
+    def _finish_handshake(
+        self, known: Token, payload: bytes, end: HandshakeEnd, session: Session | None = None
+    ) -> None:
         line = self._lines[known.port]
-        line.opening = None
+        if not keeps_opening(HandshakeState.CHECKING, end):
+            line.opening = None
         wire = answer_wire(session, self._address, known.asked, payload)
         (session or line).authenticated = AuthAnswered(known.asked, wire)
         line.send(wire)

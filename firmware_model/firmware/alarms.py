@@ -25,10 +25,13 @@ from firmware_model.firmware.codes import AlarmState, AlarmType, BolusEnd, RunSt
 from firmware_model.firmware.core import Firmware
 from firmware_model.firmware.event_log import LogType
 from firmware_model.firmware.gate import gate_refusal
+from firmware_model.firmware.lives.alarm import ALARM_LIFE, FORGETTABLE, NOT_LISTED, AlarmDeed
+from firmware_model.firmware.prepared import void_prepared
 from firmware_model.firmware.record import NOBODY
 from firmware_model.firmware.tones import sound
 from firmware_model.plant.cell import Load
 
+_WHEN_RAISED = ALARM_LIFE[NOT_LISTED, AlarmDeed.RAISE]
 LAST_INSTANCE = 0xFFFF
 """The last number of an alarm instance; the numbers begin anew behind it."""
 _SECONDS_PER_MINUTE = 60
@@ -46,7 +49,7 @@ def add_alarm(change: Change, kind: AlarmType) -> None:
         instance=change.record.next_alarm,
         type=kind,
         critical=row.critical,
-        state=AlarmState.RAISED,
+        state=_WHEN_RAISED,
         elapsed_s=firmware.elapsed_s,
         steps=firmware.steps_total,
         rate_nl_per_day=firmware.flow.base.gain,
@@ -68,7 +71,7 @@ def add_alarm(change: Change, kind: AlarmType) -> None:
     )
     if row.flow == "stop" and change.record.run_state is RunState.RUNNING:
         change.halt(STOP_REASONS.get(kind, StopReason.SUPERVISOR))
-        firmware.void_prepared()
+        void_prepared(firmware)
     if row.critical or row.flow == "stop":
         reason = BOLUS_ENDS.get(kind, BolusEnd.ALARM)
         change.end_bolus(reason)
@@ -90,7 +93,8 @@ def raise_anew(firmware: Firmware, kind: AlarmType) -> None:
     standing = firmware.standing_alarm(kind)
     if standing is not None:
         _log_of(change, LogType.ALARM_CLEARED, standing, NOBODY, NOBODY)
-        change.set(alarms=_with(change.record.alarms, standing._replace(state=AlarmState.CLEARED)))
+        state = ALARM_LIFE[standing.state, AlarmDeed.GIVE_WAY]
+        change.set(alarms=_with(change.record.alarms, standing._replace(state=state)))
     add_alarm(change, kind)
     change.commit()
     follow(firmware)
@@ -116,10 +120,11 @@ def acknowledge(firmware: Firmware, command: AcknowledgeAlarm) -> AlarmAcknowled
     alarm = _asked(firmware, command)
     if isinstance(alarm, Refusal):
         return alarm
-    if alarm.state is not AlarmState.RAISED:
+    state = ALARM_LIFE.get((alarm.state, AlarmDeed.ACKNOWLEDGE))
+    if state is None:
         return Refusal(Reason.ALREADY_IN_STATE, "instance", detail=alarm.instance)
-    _commit_changed(firmware, command, LogType.ALARM_ACKNOWLEDGED, alarm._replace(state=AlarmState.ACKNOWLEDGED))
-    return AlarmAcknowledged(alarm.instance, AlarmState.ACKNOWLEDGED)
+    _commit_changed(firmware, command, LogType.ALARM_ACKNOWLEDGED, alarm._replace(state=state))
+    return AlarmAcknowledged(alarm.instance, state)
 
 
 def silence(firmware: Firmware, command: SilenceAlarm) -> AlarmSilenced | Refusal:
@@ -127,10 +132,11 @@ def silence(firmware: Firmware, command: SilenceAlarm) -> AlarmSilenced | Refusa
     alarm = _asked(firmware, command)
     if isinstance(alarm, Refusal):
         return alarm
-    if alarm.state is not AlarmState.RAISED:
+    state = ALARM_LIFE.get((alarm.state, AlarmDeed.SILENCE))
+    if state is None:
         return Refusal(Reason.ALREADY_IN_STATE, "instance", detail=alarm.instance)
     until_s = firmware.elapsed_s + firmware.profile.tones.silence_min * _SECONDS_PER_MINUTE
-    _commit_changed(firmware, command, LogType.ALARM_SILENCED, alarm._replace(silent_until_s=until_s))
+    _commit_changed(firmware, command, LogType.ALARM_SILENCED, alarm._replace(state=state, silent_until_s=until_s))
     return AlarmSilenced(alarm.instance, until_s)
 
 
@@ -139,18 +145,19 @@ def clear(firmware: Firmware, command: ClearAlarm) -> AlarmCleared | Refusal:
     alarm = _asked(firmware, command)
     if isinstance(alarm, Refusal):
         return alarm
-    if alarm.state is AlarmState.CLEARED:
+    state = ALARM_LIFE.get((alarm.state, AlarmDeed.CLEAR))
+    if state is None:
         return Refusal(Reason.ALREADY_IN_STATE, "instance", detail=alarm.instance)
     change = Change(firmware)
     _log_of(change, LogType.ALARM_CLEARED, alarm, command.origin.role, command.origin.host_id)
-    change.set(alarms=_with(change.record.alarms, alarm._replace(state=AlarmState.CLEARED)))
+    change.set(alarms=_with(change.record.alarms, alarm._replace(state=state)))
     raised_again = 0
     if CAUSES[alarm.type](firmware):
         raised_again = change.record.next_alarm
         add_alarm(change, alarm.type)
     change.commit()
     follow(firmware)
-    return AlarmCleared(alarm.instance, AlarmState.CLEARED, raised_again)
+    return AlarmCleared(alarm.instance, state, raised_again)
 
 
 def clear_gone(firmware: Firmware) -> None:
@@ -158,7 +165,7 @@ def clear_gone(firmware: Firmware) -> None:
     gone = [
         alarm
         for alarm in firmware.record.alarms
-        if alarm.state is not AlarmState.CLEARED
+        if (alarm.state, AlarmDeed.END) in ALARM_LIFE
         and not firmware.profile.alarm[alarm.type].latching
         and not CAUSES[alarm.type](firmware)
     ]
@@ -167,7 +174,8 @@ def clear_gone(firmware: Firmware) -> None:
     change = Change(firmware)
     for alarm in gone:
         _log_of(change, LogType.ALARM_CLEARED, alarm, NOBODY, NOBODY)
-        change.set(alarms=_with(change.record.alarms, alarm._replace(state=AlarmState.CLEARED)))
+        state = ALARM_LIFE[alarm.state, AlarmDeed.END]
+        change.set(alarms=_with(change.record.alarms, alarm._replace(state=state)))
     change.commit()
     follow(firmware)
 
@@ -207,7 +215,7 @@ def _with_room(alarms: tuple[Alarm, ...], capacity: int) -> tuple[Alarm, ...]:
     """
     if len(alarms) < capacity:
         return alarms
-    over = next(alarm for alarm in alarms if alarm.state is AlarmState.CLEARED)
+    over = next(alarm for alarm in alarms if alarm.state in FORGETTABLE)
     return tuple(alarm for alarm in alarms if alarm is not over)
 
 

@@ -18,7 +18,7 @@ from firmware_model.commands import (
 )
 from firmware_model.firmware.base_rate import follow
 from firmware_model.firmware.change import Change
-from firmware_model.firmware.codes import DEAD_VOLUME_KINDS, THERAPY_ROLES, BolusEnd, BolusKind, OpKind, OpState
+from firmware_model.firmware.codes import DEAD_VOLUME_KINDS, THERAPY_ROLES, BolusEnd, BolusKind, OpKind
 from firmware_model.firmware.core import Firmware, Lease
 from firmware_model.firmware.dead_volume import dead_volume_asked
 from firmware_model.firmware.event_log import LogType
@@ -32,6 +32,8 @@ from firmware_model.firmware.limits import (
     volume_max_nl,
     window_left_nl,
 )
+from firmware_model.firmware.lives.lease import LeaseDeed
+from firmware_model.firmware.prepared import end_leases
 from firmware_model.firmware.program import PatientBolusSetting
 from firmware_model.firmware.record import BolusRecord, GivenDose
 from firmware_model.firmware.therapy import admit, new_entry, outcome_of
@@ -42,7 +44,7 @@ MOST_LEASES = 4
 PREPARED_KINDS = (BolusKind.SINGLE, BolusKind.PRIMING, BolusKind.BRIDGE)
 """The kinds of bolus that PREPARE takes."""
 
-_PATIENT_BOLUS, _PATIENT, _EXECUTING = OpKind.PATIENT_BOLUS, BolusKind.PATIENT, OpState.EXECUTING
+_PATIENT_BOLUS, _PATIENT = OpKind.PATIENT_BOLUS, BolusKind.PATIENT
 _STARTED, _COMPLETE, _END = LogType.BOLUS_STARTED, BolusEnd.COMPLETE, Rank.BOLUS_COMPLETE
 
 
@@ -82,8 +84,11 @@ def prepare(firmware: Firmware, command: PrepareBolus) -> PreparedBolus | Refusa
     )
     firmware.record.next_bolus_id += 1
     firmware.commit(())
-    others = [held for held in firmware.leases if held.session != lease.session]
-    firmware.leases = [*others[-(MOST_LEASES - 1) :], lease]
+    end_leases(firmware, LeaseDeed.REPLACE, lambda held: held.session == lease.session)
+    if len(firmware.leases) == MOST_LEASES:
+        oldest = firmware.leases[0]
+        end_leases(firmware, LeaseDeed.REPLACE, lambda held: held is oldest)
+    firmware.leases.append(lease)
     available = available_nl(firmware)
     if kind not in DEAD_VOLUME_KINDS:
         available = min(volume_max_nl(firmware), available, window_left_nl(firmware))
@@ -114,7 +119,7 @@ def execute(firmware: Firmware, command: ExecuteBolus) -> OpOutcome | Refusal:
     refusal = bolus_refusal(firmware, lease.kind, volume_nl, lease.duration_s)
     if refusal is not None:
         return refusal
-    firmware.leases.remove(lease)
+    end_leases(firmware, LeaseDeed.EXECUTE, lambda held: held is lease)
     change = Change(firmware)
     outcome = begin(
         change, command, OpKind.BOLUS, lease.kind, lease.bolus_id, steps=lease.steps, duration_s=lease.duration_s
@@ -177,7 +182,7 @@ def begin(
     """Commit an admitted bolus, let it flow, and plan its end."""
     firmware, record, origin = change.firmware, change.record, command.origin
     volume_nl = steps * firmware.flow.step_volume_nl
-    entry = new_entry(firmware, command, op_kind, _EXECUTING)
+    entry = new_entry(firmware, command, op_kind)
     change.log(
         _STARTED,
         command.op_id,
@@ -224,7 +229,7 @@ def cancel(firmware: Firmware, command: CancelBolus) -> OpOutcome | Refusal:
         bolus_id=command.bolus_id,
         target_op_id=bolus.op_id,
     )
-    entry = new_entry(firmware, command, OpKind.CANCEL, OpState.DONE)
+    entry = new_entry(firmware, command, OpKind.CANCEL)
     change.end_bolus(BolusEnd.CANCELLED)
     change.set(ledger=change.record.ledger.enter(entry))
     change.commit()
@@ -260,12 +265,12 @@ def lease_due(firmware: Firmware) -> int:
 
 def drop_leases(firmware: Firmware) -> None:
     """Leases that have run out are void."""
-    firmware.leases = [lease for lease in firmware.leases if lease.expires_us > firmware.now_us]
+    end_leases(firmware, LeaseDeed.RUN_OUT, lambda lease: lease.expires_us <= firmware.now_us)
 
 
 def end_session(firmware: Firmware, session: int) -> None:
     """A session's leases die with it."""
-    firmware.leases = [lease for lease in firmware.leases if lease.session != session]
+    end_leases(firmware, LeaseDeed.END_SESSION, lambda lease: lease.session == session)
 
 
 def _fits(lease: Lease, command: ExecuteBolus) -> bool:

@@ -14,12 +14,13 @@ from firmware_model.firmware.codes import (
     BolusEnd,
     Mode,
     ResetReason,
-    RunState,
     StopReason,
 )
 from firmware_model.firmware.core import ELAPSED_JOURNAL_US, HIGHEST_BOOT, NO_EPOCH, Firmware
 from firmware_model.firmware.event_log import LogType
 from firmware_model.firmware.housekeeping import first_day
+from firmware_model.firmware.lives.run import RUN_LIFE, RunDeed
+from firmware_model.firmware.prepared import void_prepared
 from firmware_model.firmware.program import check_image, check_limits
 from firmware_model.firmware.record import ControlRecord
 from firmware_model.firmware.record_layout import stored_image, unpack_record
@@ -131,7 +132,7 @@ def fail(firmware: Firmware) -> None:
     """The memory has failed: stay stopped, with an alarm, and write nothing over what may still be read by others."""
     flow = firmware.flow
     flow.base.gain, flow.dose, flow.bolus = 0, None, None
-    firmware.void_prepared()
+    void_prepared(firmware)
     row = firmware.profile.alarm[AlarmType.MEMORY_FAILURE]
     alarm = Alarm(
         instance=1,
@@ -146,7 +147,8 @@ def fail(firmware: Firmware) -> None:
         last_op_id=0,
     )
     record = firmware.record
-    record.epoch, record.run_state, record.stop_reason = NO_EPOCH, RunState.FAILED, StopReason.MEMORY_FAILURE
+    record.epoch, record.stop_reason = NO_EPOCH, StopReason.MEMORY_FAILURE
+    record.run_state = RUN_LIFE[record.run_state, RunDeed.FAIL]
     record.bolus, record.dose, record.next_alarm, record.alarms = None, None, 2, (alarm,)
     record.programming = False
     firmware.unplanned = True

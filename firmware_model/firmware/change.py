@@ -17,9 +17,11 @@ from firmware_model.firmware.codes import (
 )
 from firmware_model.firmware.core import Firmware
 from firmware_model.firmware.event_log import LogRecord, LogType
+from firmware_model.firmware.lives.op import OP_LIFE, OpDeed
+from firmware_model.firmware.lives.run import RUN_LIFE, RunDeed
 from firmware_model.firmware.record import NOBODY, GivenDose
 
-_ENDED, _COMPLETE, _DONE = LogType.BOLUS_ENDED, BolusEnd.COMPLETE, OpState.DONE
+_ENDED, _COMPLETE = LogType.BOLUS_ENDED, BolusEnd.COMPLETE
 
 
 class Change:
@@ -80,8 +82,8 @@ class Change:
             delivered_max_nl=firmware.bolus_steps * firmware.flow.step_volume_nl if bolus else 0,
         )
         if self.record.run_state is RunState.RUNNING:
-            self.set(run_state=RunState.STOPPED, stopped_since_s=firmware.elapsed_s)
-        self.set(stop_reason=reason)
+            self.set(stopped_since_s=firmware.elapsed_s)
+        self.set(run_state=RUN_LIFE[self.record.run_state, RunDeed.HALT], stop_reason=reason)
         self.raise_revision()
 
     def end_bolus(self, reason: BolusEnd, least_steps: int | None = None, most_steps: int | None = None) -> None:
@@ -106,7 +108,8 @@ class Change:
             delivered_max_nl=most_nl,
         )
         complete = reason is _COMPLETE
-        state = _DONE if complete else OpState.PARTIAL if most else OpState.REJECTED
+        ending = OpDeed.COMPLETE if complete else OpDeed.CUT_SHORT if most else OpDeed.NOT_MOVE
+        state = OP_LIFE[OpState.EXECUTING, ending]
         record.bolus = None
         record.ledger = record.ledger.conclude(bolus.role, bolus.op_id, state, least_nl, most_nl)
         self.raise_revision()

@@ -6,7 +6,7 @@ from firmware_model.commands import OpOutcome, Reason, Refusal, SetTime
 from firmware_model.firmware.alarms import clear_gone, raise_alarm
 from firmware_model.firmware.base_rate import follow
 from firmware_model.firmware.change import Change
-from firmware_model.firmware.codes import AlarmType, OpKind, OpState, RunState
+from firmware_model.firmware.codes import AlarmType, OpKind, RunState
 from firmware_model.firmware.core import Firmware
 from firmware_model.firmware.event_log import LogType
 from firmware_model.firmware.therapy import admit, new_entry, outcome_of
@@ -26,7 +26,7 @@ def set_time(firmware: Firmware, command: SetTime) -> OpOutcome | Refusal:
     if abs(command.offset_min) > OFFSET_MAX_MIN:
         return Refusal(Reason.CLOCK_INVALID, "offset_min", detail=OFFSET_MAX_MIN)
     change = Change(firmware)
-    entry = new_entry(firmware, command, OpKind.TIME_SET, OpState.DONE)
+    entry = new_entry(firmware, command, OpKind.TIME_SET)
     change.set(
         clock_base_us=command.unix_s * US_PER_SECOND - firmware.sensors.clock_reading_us(firmware.now_us),
         offset_min=command.offset_min,

@@ -330,11 +330,6 @@ class Firmware:
         so_far_nl = self.bolus_steps * self.profile.motor.step_volume_nl
         return replace(entry, min_nl=so_far_nl, max_nl=so_far_nl)
 
-    def void_prepared(self) -> None:
-        """Whatever a session has prepared or staged is void."""
-        self.leases.clear()
-        self.stages.clear()
-
     def standing_alarm(self, kind: AlarmType) -> Alarm | None:
         """The instance of an alarm that stands, acknowledged or not."""
         for alarm in self.record.alarms:

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from firmware_model.commands import LedgerEntry, OpWindow, Reason, Refusal
 from firmware_model.firmware.codes import THERAPY_ROLES, OpKind, OpState, Role
+from firmware_model.firmware.lives.op import OP_LIFE, OpDeed
 
 _ENTRY = struct.Struct("<II8sBB2xIII")
 ENTRY_BYTES = _ENTRY.size
@@ -80,9 +81,11 @@ class RoleLedger(Struct, frozen=True, gc=False):
 
     def absent_state(self, op_id: int) -> OpState:
         """What can be said of an op id that has no entry."""
-        if op_id > self.op_high:
-            return OpState.NOT_SEEN
-        return OpState.NEVER_TAKEN if op_id > self.evicted_high else OpState.UNKNOWN_EVICTED
+        state = OpState.NOT_SEEN
+        if op_id <= self.op_high:
+            state = OP_LIFE[state, OpDeed.OVERTAKE]
+        # What an op id that is evicted says, all that lie below it say.
+        return OP_LIFE[state, OpDeed.PUSH_OUT] if op_id <= self.evicted_high else state
 
 
 def role_ledger(role: Role, by_place: Sequence[LedgerEntry | None], op_high: int, evicted_high: int) -> RoleLedger:

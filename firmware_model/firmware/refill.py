@@ -6,10 +6,12 @@ from firmware_model.commands import BeginRefill, CommitRefill, OpOutcome, Reason
 from firmware_model.firmware.alarms import clear_gone
 from firmware_model.firmware.base_rate import follow
 from firmware_model.firmware.change import Change
-from firmware_model.firmware.codes import THERAPY_ROLES, OpKind, OpState
+from firmware_model.firmware.codes import THERAPY_ROLES, OpKind
 from firmware_model.firmware.core import Firmware, RefillInHand
 from firmware_model.firmware.event_log import LogType
 from firmware_model.firmware.gate import gate_refusal
+from firmware_model.firmware.lives.lease import LeaseDeed
+from firmware_model.firmware.prepared import end_leases
 from firmware_model.firmware.program import CONCENTRATION_MIN_NG_PER_ML, DRUG_NAME_BYTES, DRUG_PLACES
 from firmware_model.firmware.therapy import admit, new_entry, outcome_of
 
@@ -42,7 +44,7 @@ def commit(firmware: Firmware, command: CommitRefill) -> OpOutcome | Refusal:
     record = firmware.record
     computed_nl, now_s = firmware.reservoir_nl, firmware.elapsed_s
     change = Change(firmware)
-    entry = new_entry(firmware, command, OpKind.REFILL, OpState.DONE)
+    entry = new_entry(firmware, command, OpKind.REFILL)
     change.log(
         LogType.REFILLED,
         command.op_id,
@@ -64,7 +66,7 @@ def commit(firmware: Firmware, command: CommitRefill) -> OpOutcome | Refusal:
     )
     change.raise_revision()
     firmware.refill = None
-    firmware.leases.clear()
+    end_leases(firmware, LeaseDeed.CHANGE)
     change.commit()
     clear_gone(firmware)
     follow(firmware)

@@ -33,7 +33,6 @@ from firmware_model.firmware.codes import (
     BolusEnd,
     Mode,
     OpKind,
-    OpState,
     ProgramWarning,
     RunState,
     StopReason,
@@ -43,6 +42,10 @@ from firmware_model.firmware.dates import allotted_peak_nl, boluses_per_day, mea
 from firmware_model.firmware.dose import start_flow, take_up, would_waste_its_dose
 from firmware_model.firmware.event_log import LogType
 from firmware_model.firmware.gate import gate_refusal, holding_alarm
+from firmware_model.firmware.lives.lease import LeaseDeed
+from firmware_model.firmware.lives.run import RUN_LIFE, RunDeed
+from firmware_model.firmware.lives.stage import STAGE_LIFE, StageDeed
+from firmware_model.firmware.prepared import end_leases, end_stages, state_of
 from firmware_model.firmware.program import (
     BLOCK_BYTES,
     IMAGE_BYTES,
@@ -82,15 +85,18 @@ def begin(firmware: Firmware, command: BeginProgram) -> StageBegun | Refusal:
         session=command.origin.session,
         written=(b"",) * len(WRITABLE_BLOCKS),
     )
-    others = [held for held in firmware.stages if held.session != stage.session]
-    firmware.stages = [*others[-(MOST_STAGES - 1) :], stage]
+    end_stages(firmware, StageDeed.REPLACE, lambda held: held.session == stage.session)
+    if len(firmware.stages) == MOST_STAGES:
+        oldest = firmware.stages[0]
+        end_stages(firmware, StageDeed.REPLACE, lambda held: held is oldest)
+    firmware.stages.append(stage)
     firmware.stages_begun += 1
     return StageBegun(stage.stage_id)
 
 
 def write(firmware: Firmware, command: WriteProgram) -> BlockWritten | Refusal:
     """The next bytes of a block; what was validated before is so no longer."""
-    stage = _asked(firmware, command)
+    stage = _asked(firmware, command, StageDeed.WRITE)
     if isinstance(stage, Refusal):
         return stage
     block = command.block
@@ -110,7 +116,7 @@ def write(firmware: Firmware, command: WriteProgram) -> BlockWritten | Refusal:
 
 def validate(firmware: Firmware, command: ValidateProgram) -> ProgramValidated | Refusal:
     """Check what is staged, round it down to what will really run, and say what that means."""
-    stage = _asked(firmware, command)
+    stage = _asked(firmware, command, StageDeed.VALIDATE)
     if isinstance(stage, Refusal):
         return stage
     for block, content in zip(WRITABLE_BLOCKS, stage.written, strict=True):
@@ -148,7 +154,7 @@ def validate(firmware: Firmware, command: ValidateProgram) -> ProgramValidated |
 
 def read_stage(firmware: Firmware, command: ReadStage) -> StagePart | Refusal:
     """Bytes of what was validated."""
-    stage = _asked(firmware, command)
+    stage = _asked(firmware, command, StageDeed.READ)
     if isinstance(stage, Refusal):
         return stage
     if stage.validated is None:
@@ -161,7 +167,7 @@ def commit(firmware: Firmware, command: CommitProgram) -> OpOutcome | Refusal:
     reply = admit(firmware, command, OpKind.PROGRAM)
     if reply is not None:
         return reply
-    stage = _held(firmware, command.origin.session, command.stage_id)
+    stage = _held(firmware, command.origin.session, command.stage_id, StageDeed.COMMIT)
     if stage is None or stage.validated is None:
         return _NOTHING_STAGED
     record, program = firmware.record, stage.validated
@@ -180,10 +186,10 @@ def commit(firmware: Firmware, command: CommitProgram) -> OpOutcome | Refusal:
         return weak
     if would_waste_its_dose(firmware, program):
         return Refusal(Reason.STALLED)
-    entry = new_entry(firmware, command, OpKind.PROGRAM, OpState.DONE)
-    firmware.stages.remove(stage)
+    entry = new_entry(firmware, command, OpKind.PROGRAM)
+    end_stages(firmware, StageDeed.COMMIT, lambda held: held is stage)
     # What was prepared was checked against the limits of the program before.
-    firmware.leases.clear()
+    end_leases(firmware, LeaseDeed.CHANGE)
     bridge_nl_per_day = record.bridge_nl_per_day
     if program.drugs != record.program.drugs and record.program.drugs:
         bridge_nl_per_day = mean_nl_per_day(firmware.active, firmware.profile)
@@ -223,10 +229,10 @@ def commit(firmware: Firmware, command: CommitProgram) -> OpOutcome | Refusal:
 
 def abort(firmware: Firmware, command: AbortProgram) -> ProgramAborted | Refusal:
     """Give a stage up."""
-    stage = _asked(firmware, command)
+    stage = _asked(firmware, command, StageDeed.ABORT)
     if isinstance(stage, Refusal):
         return stage
-    firmware.stages.remove(stage)
+    end_stages(firmware, StageDeed.ABORT, lambda held: held is stage)
     note_incomplete(firmware)
     return ProgramAborted()
 
@@ -244,7 +250,7 @@ def read_program(firmware: Firmware, command: ReadProgram) -> ProgramPart | Refu
 
 def end_session(firmware: Firmware, session: int) -> None:
     """A session's stage dies with it."""
-    firmware.stages = [stage for stage in firmware.stages if stage.session != session]
+    end_stages(firmware, StageDeed.END_SESSION, lambda stage: stage.session == session)
     note_incomplete(firmware)
 
 
@@ -264,16 +270,22 @@ def _stand_still(firmware: Firmware, command: BeginProgram) -> Refusal | None:
     return None
 
 
-def _asked(firmware: Firmware, command: WriteProgram | ValidateProgram | ReadStage | AbortProgram) -> Stage | Refusal:
-    """The stage that a command names, if it is its own session's and the pump's state admits the command."""
+def _asked(
+    firmware: Firmware, command: WriteProgram | ValidateProgram | ReadStage | AbortProgram, deed: StageDeed
+) -> Stage | Refusal:
+    """The stage that a command names, if it is its own session's, and neither its state nor the pump's forbids it."""
     refusal = gate_refusal(firmware, command.origin)
     if refusal is not None:
         return refusal
-    return _held(firmware, command.origin.session, command.stage_id) or _NOTHING_STAGED
+    return _held(firmware, command.origin.session, command.stage_id, deed) or _NOTHING_STAGED
 
 
-def _held(firmware: Firmware, session: int, stage_id: int) -> Stage | None:
-    return next((held for held in firmware.stages if (held.session, held.stage_id) == (session, stage_id)), None)
+def _held(firmware: Firmware, session: int, stage_id: int, deed: StageDeed) -> Stage | None:
+    """The stage of a session, if a deed is possible in its state."""
+    for held in firmware.stages:
+        if (held.session, held.stage_id) == (session, stage_id):
+            return held if (state_of(held), deed) in STAGE_LIFE else None
+    return None
 
 
 def _keep(firmware: Firmware, changed: Stage) -> None:
@@ -294,13 +306,13 @@ def _run_state_under(firmware: Firmware, program: Program) -> tuple[RunState, St
     """
     record = firmware.record
     if record.stop_reason not in _ENDED_BY_A_PROGRAM:
-        return RunState.STOPPED, record.stop_reason
+        return RUN_LIFE[record.run_state, RunDeed.STAY], record.stop_reason
     if program.mode is Mode.STOPPED:
-        return RunState.STOPPED, StopReason.PROGRAMMED
+        return RUN_LIFE[record.run_state, RunDeed.REST], StopReason.PROGRAMMED
     alarm = holding_alarm(firmware)
     if alarm is not None:
-        return RunState.STOPPED, STOP_REASONS.get(alarm.type, StopReason.SUPERVISOR)
-    return RunState.RUNNING, StopReason.NONE
+        return RUN_LIFE[record.run_state, RunDeed.STAY], STOP_REASONS.get(alarm.type, StopReason.SUPERVISOR)
+    return RUN_LIFE[record.run_state, RunDeed.FOLLOW], StopReason.NONE
 
 
 def _unix_s(firmware: Firmware, in_s: int | None) -> int | None:

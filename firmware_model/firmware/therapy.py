@@ -31,12 +31,17 @@ from firmware_model.firmware.dose import start_flow, take_up, would_waste_its_do
 from firmware_model.firmware.event_log import LogType
 from firmware_model.firmware.gate import gate_refusal
 from firmware_model.firmware.ledger import check_op_id
+from firmware_model.firmware.lives.op import STATE_WHEN_TAKEN
+from firmware_model.firmware.lives.run import RUN_LIFE, RunDeed
+from firmware_model.firmware.prepared import void_prepared
 from firmware_model.firmware.program import Program
 
 _STAYING_REASONS = frozenset({StopReason.EMPTY_RESERVOIR, StopReason.END_OF_SERVICE, StopReason.SUPERVISOR})
 """Of these a command to stop says nothing new; any other stop is from then on one that only START ends."""
 
 _FAILED = RunState.FAILED
+# In which states START is admitted, the gate says.
+_WHEN_STARTED = RUN_LIFE[RunState.STOPPED, RunDeed.START]
 
 
 def admit(
@@ -86,7 +91,7 @@ def stored_outcome(known: LedgerEntry) -> OpOutcome:
     )
 
 
-def new_entry(firmware: Firmware, command: TherapyCommand, kind: OpKind, state: OpState) -> LedgerEntry:
+def new_entry(firmware: Firmware, command: TherapyCommand, kind: OpKind) -> LedgerEntry:
     """The ledger entry of a command whose first log record is the next one."""
     return LedgerEntry(
         role=command.origin.role,
@@ -94,7 +99,7 @@ def new_entry(firmware: Firmware, command: TherapyCommand, kind: OpKind, state: 
         host_id=command.origin.host_id,
         kind=kind,
         fingerprint=command.fingerprint,
-        state=state,
+        state=STATE_WHEN_TAKEN[kind],
         min_nl=0,
         max_nl=0,
         log_sequence=firmware.record.log_next,
@@ -129,7 +134,7 @@ def stop(firmware: Firmware, command: Stop) -> OpOutcome | Refusal:
         return Refusal(Reason.ROLE)
     firmware.flow.base.gain = 0
     firmware.flow.dose = firmware.flow.bolus = None
-    firmware.void_prepared()
+    void_prepared(firmware)
     record = firmware.record
     if record.run_state is _FAILED:
         return Refusal(Reason.MEMORY_FAILURE)
@@ -143,7 +148,7 @@ def stop(firmware: Firmware, command: Stop) -> OpOutcome | Refusal:
         if known is not None and repeated:
             return stored_outcome(known)
         return OpOutcome(op_id=command.op_id, state=OpState.DONE, min_nl=0, max_nl=0, log_sequence=0, entered=False)
-    entry = new_entry(firmware, command, OpKind.STOP, OpState.DONE)
+    entry = new_entry(firmware, command, OpKind.STOP)
     target = _halt(firmware, command, entry if enters else None)
     return OpOutcome(
         op_id=command.op_id,
@@ -191,10 +196,10 @@ def start(firmware: Firmware, command: Start) -> OpOutcome | Refusal:
         return weak
     if would_waste_its_dose(firmware, record.program):
         return Refusal(Reason.STALLED)
-    entry = new_entry(firmware, command, OpKind.START, OpState.DONE)
+    entry = new_entry(firmware, command, OpKind.START)
     change = Change(firmware)
     change.set(
-        run_state=RunState.RUNNING,
+        run_state=_WHEN_STARTED,
         stop_reason=StopReason.NONE,
         stopped_since_s=0,
         programming=False,
