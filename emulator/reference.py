@@ -21,7 +21,6 @@ from emulator.faults.catalogue import (
 )
 from emulator.faults.spec import ANY
 from emulator.wire import Direction
-from emulator.worked_session import session_markdown
 from firmware_model.agenda import Rank
 from firmware_model.firmware.changed_flags import CAUSES
 from firmware_model.firmware.event_log import LogType
@@ -264,11 +263,6 @@ MODEL_PARTS: Mapping[str, Callable[[], str]] = MappingProxyType(
     {"alarms": lambda: alarm_table(load_profile("reference-20")), "order": order_table}
 )
 """The generated parts of docs/pump-model.md."""
-
-PROTOCOL_PARTS: Mapping[str, Callable[[], str]] = MappingProxyType(
-    {"session": session_markdown, "flag-causes": flag_causes_markdown}
-)
-"""The generated parts of docs/protocol.md for which the protocol's own tables are not enough."""
 
 PAGES: Mapping[str, Callable[[], str]] = MappingProxyType(
     {"docs/events.md": events_page, "docs/faults.md": faults_page, "docs/profiles.md": profiles_page}

@@ -5,18 +5,14 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from emulator.reference import MODEL_PARTS, PAGES, PROTOCOL_PARTS
+from emulator.reference import MODEL_PARTS, PAGES
+from emulator.specification import specification
 from protocol.export import markdown
 from protocol.export.formats import FORMS
 from tests.firmware_model.invariants.page import invariants_page
 from tests.wand_pump.page import WALKTHROUGH
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-def specification(present: str) -> str:
-    """The specification with its parts made anew; one of them is a session with a real pump."""
-    return markdown.refresh(present, {**markdown.GENERATED, **PROTOCOL_PARTS})
 
 
 def _whole(page: Callable[[], str]) -> Callable[[str], str]:

@@ -2189,6 +2189,7 @@ types:
         type: u4
         doc: "the most volume in any 24 h, base and boluses together [nl]"
   alarms_block:
+    doc: "When the pump warns of its reservoir, and how often its alarms sound."
     seq:
       - id: low_reservoir_nl
         type: u4
@@ -2200,6 +2201,7 @@ types:
         type: u2
         doc: "a non-critical alarm: after how long it sounds again; 0 = as the pump does by itself [min]"
   catheter_block:
+    doc: "What lies behind the pump: the volume that priming and bridge boluses move, beside its own tubing."
     seq:
       - id: catheter_nl
         type: u4

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -16,6 +16,7 @@ from protocol.export.examples import (
     refusal_wire,
     request_wire,
 )
+from protocol.export.tables import markdown_table as _table
 from protocol.export.vectors import CHECK_VECTORS
 from protocol.field_types import INTEGERS, BlobType
 from protocol.fields import Field, layout_of
@@ -44,7 +45,7 @@ def refusals_markdown() -> str:
         (f"{code:02X}", code.name, row.meaning, row.cure, row.detail, "yes" if code in NOT_TAKEN else "")
         for code, row in REFUSALS.items()
     )
-    return _table(("code", "name", "meaning", "what a host does", "detail", "not taken"), rows)
+    return _table(("code", "name", "cause", "cure", "detail", "not taken"), rows)
 
 
 def codes_markdown() -> str:
@@ -76,7 +77,7 @@ def blocks_markdown() -> str:
     for block, cls in BLOCKS.items():
         size = layout_of(cls).maximum_size
         where = f"{size} bytes, at offset {offset} of the canonical image"
-        parts.append(f"**{block:X} {block.name}**: {cls.__name__}, {where}\n\n{_message_table(cls, 0)}")
+        parts.append(f"**{block:X} {block.name}**: {cls.__name__}, {where}. {_words(cls)}\n\n{_message_table(cls, 0)}")
         offset += size
     parts.append(f"The canonical image has {offset} bytes.")
     return "\n\n".join(parts)
@@ -198,8 +199,14 @@ def _message_table(cls: type, start: int) -> str:
     table = _table(("#", "offset", "field", "type", "unit", "allowed", "meaning"), rows)
     # Several fields may hold the same items: they are explained once.
     for item in dict.fromkeys(field.item for field in layout.fields if field.item):
-        table += f"\n\nEach {item.__name__}, {layout_of(item).fixed_size} bytes:\n\n{_message_table(item, 0)}"
+        size = layout_of(item).fixed_size
+        table += f"\n\nEach {item.__name__}, {size} bytes. {_words(item)}\n\n{_message_table(item, 0)}"
     return table
+
+
+def _words(cls: type) -> str:
+    """What a message or record is, in the first line of its own description."""
+    return (cls.__doc__ or "").strip().splitlines()[0]
 
 
 def _row(index: int, field: Field, start: int) -> tuple[str, ...]:
@@ -225,11 +232,6 @@ def _allowed(field: Field) -> str:
     if whole is None or (field.minimum, field.maximum) == (whole.minimum, whole.maximum):
         return ""
     return f"{field.minimum} to {field.maximum}"
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
 def _hex(wire: bytes) -> str:

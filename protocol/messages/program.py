@@ -97,6 +97,8 @@ class LimitsBlock:
 
 @message
 class AlarmsBlock:
+    """When the pump warns of its reservoir, and how often its alarms sound."""
+
     low_reservoir_nl: int = u32(unit="nl", meaning="the level of the low reservoir alarm")
     critical_repeat_min: int = u16(unit="min", meaning="a critical alarm: " + _REPEAT)
     non_critical_repeat_min: int = u16(unit="min", meaning="a non-critical alarm: " + _REPEAT)
@@ -104,6 +106,8 @@ class AlarmsBlock:
 
 @message
 class CatheterBlock:
+    """What lies behind the pump: the volume that priming and bridge boluses move, beside its own tubing."""
+
     catheter_nl: int = u32(
         unit="nl", meaning="what the implanted catheter holds, as the clinician knows it; 0 = unknown"
     )

@@ -87,7 +87,7 @@ def test_blocks_blobs_places_and_reduced_answers_are_printed() -> None:
     blocks = markdown.blocks_markdown()
     assert "**2 INFUSION**: InfusionBlock, 17 bytes, at offset 110 of the canonical image" in blocks
     assert "| 0 | 0 | `drugs` | 5 x DrugEntry |  |  | five places, used or empty |" in blocks
-    assert "Each DrugEntry, 22 bytes:" in blocks
+    assert "Each DrugEntry, 22 bytes. A place for a drug; one whose name is empty" in blocks
     operations = markdown.operations_markdown()
     assert "| 3 | 7 | `data` | u8 count, bytes | bytes | at most 192 |" in operations
     assert operations.count("Answer without a session, after the result byte 0F:") == len(REDUCED)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from emulator.reference import MODEL_PARTS, PAGES, PROTOCOL_PARTS
+from emulator.faults.arming import arming
+from emulator.reference import MODEL_PARTS, PAGES
+from emulator.specification import specification
 from protocol.export import markdown
 from protocol.export.formats import FORMS
+from protocol.messages.operations import OPERATIONS
 from tests.wand_pump.page import WALKTHROUGH
 
 ROOT = Path(__file__).parents[2]
@@ -27,8 +31,7 @@ def test_a_description_for_other_tools_is_current(name: str) -> None:
 
 def test_the_specification_is_current() -> None:
     text = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
-    made = markdown.refresh(text, {**markdown.GENERATED, **PROTOCOL_PARTS})
-    assert text == made, "run scripts/docs"
+    assert text == specification(text), "run scripts/docs"
 
 
 def test_the_tables_of_the_pumps_page_are_current() -> None:
@@ -40,3 +43,10 @@ def test_the_walkthrough_of_a_protocol_shows_every_file_of_its_package_as_it_is(
     text = (ROOT / "docs" / "your-own-protocol.md").read_text(encoding="utf-8")
     assert text == markdown.refresh(text, WALKTHROUGH), "run scripts/docs"
     assert all(f"<!-- generated: {name} -->" in text for name in WALKTHROUGH)
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.md")), ids=lambda page: page.name)
+def test_faults_that_a_page_shows_can_be_armed(page: Path) -> None:
+    names = tuple(operation.name for operation in OPERATIONS)
+    for fault in re.findall(r"^ +vpump control fault '([^…']+)'", page.read_text(encoding="utf-8"), re.MULTILINE):
+        arming(fault, names)
