@@ -56,7 +56,7 @@ REFUSAL_CAUSES: Final[Mapping[NakCode, str]] = MappingProxyType(
         "diagram has no arrow",
         NakCode.ALARM_BLOCKS: "what the table of access says",
         NakCode.RESERVOIR: "BOLUS_PREPARE, BOLUS_EXECUTE, PATIENT_BOLUS",
-        NakCode.PUMP_STOPPED: "what the table of access says",
+        NakCode.PUMP_STOPPED: "what the table of access says; a request that was unanswered when a STOP came",
         NakCode.STALLED: "what would begin a bolus, or a program's one dose, while a stalled rotor is known",
         NakCode.UNRESOLVED: "any command but STOP and BOLUS_CANCEL",
         NakCode.OP_ID_REUSED: "any command but STOP",

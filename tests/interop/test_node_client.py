@@ -201,6 +201,16 @@ def test_the_lost_answer_of_scenario_k(client: NodeClient, pump: ServedPump) -> 
     ]
 
 
+def test_it_waits_for_a_self_test_that_takes_its_time(serve: Serve, tmp_path: Path) -> None:
+    """The pump says PENDING in time, and answers when it is done; at a speed at which that is soon."""
+    pump = serve("--speed", "4", "--trace")
+    with NodeClient(pump.url, tmp_path).started("selftest") as testing:
+        pending = pump.wait_for_event(event="frame", name="SELFTEST", direction="answer")
+        assert "NAK 78 PENDING" in pending["summary"]
+        finished = testing.wait()
+    assert (finished.status, json.loads(finished.stdout)["failed"]) == (0, 0)
+
+
 def test_it_reads_the_whole_log_by_pages(client: NodeClient, pump: ServedPump, vpump: Vpump) -> None:
     for _ in range(3):
         client("bolus", "2500", "60")

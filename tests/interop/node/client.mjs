@@ -8,7 +8,16 @@ import { Book } from "./book.mjs";
 import { Host, NoAnswer, Refused, SessionLost, WrongKey } from "./host.mjs";
 import { Line } from "./line.mjs";
 import { readLog } from "./log.mjs";
-import { BOLUS_EXECUTE, BOLUS_KIND_SINGLE, BOLUS_PREPARE, CLOSE, REDUCED_STATUS, ROLE, STATUS } from "./messages.mjs";
+import {
+    BOLUS_EXECUTE,
+    BOLUS_KIND_SINGLE,
+    BOLUS_PREPARE,
+    CLOSE,
+    REDUCED_STATUS,
+    ROLE,
+    SELFTEST,
+    STATUS,
+} from "./messages.mjs";
 import { commitProgram } from "./program.mjs";
 import { watch } from "./stream.mjs";
 import { giveOnce, settle } from "./therapy.mjs";
@@ -34,6 +43,7 @@ const complement = (volume_nl) => (volume_nl ^ 0xffffffff) >>> 0;
 
 const COMMANDS = {
     status: ({ host }) => host.ask(STATUS),
+    selftest: ({ host }) => host.ask(SELFTEST),
     program: ({ host, book, role }, file) => commitProgram(host, book, role, JSON.parse(readFileSync(file, "utf8"))),
     bolus,
     ops: async ({ host, book, role }) => ({ list: await settle(host, book, role), intentions: book.intentions }),

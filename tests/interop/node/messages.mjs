@@ -242,6 +242,7 @@ export const LOG_READ = operation(
         ["records", { records: LOG_RECORD }],
     ],
 );
+export const SELFTEST = operation("SELFTEST", 0x0901, SEQUENCED, [], [["failed", "u8"]]);
 export const OP_QUERY = operation(
     "OP_QUERY",
     0x0a01,
