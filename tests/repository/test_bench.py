@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from scripts.bench_measures import MEASURES, Bench, main
+from protocol.framing import DELIMITER
+from scripts.bench_exchange import BareLibraries, BulkBytes, SecuredLine
+from scripts.bench_measures import MEASURES, main
+from scripts.bench_model import ModelRun
 from scripts.bench_scenes import BOLUSES_A_DAY, CHANGES_A_DAY, DailyUse, bare_events, simpy_events
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,9 +39,9 @@ def test_each_measure_is_told_in_json_beside_its_baseline(capsys: pytest.Capture
 
 
 def test_only_what_is_asked_for_is_measured_and_each_has_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--scale", "0.001", "model.event_vs_simpy", "model.ten_hours"]) == 0
+    assert main(["--scale", "0.001", "model.event_vs_simpy", "wire.frames_per_second"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["model.event_vs_simpy", "model.ten_hours"]
+    assert [line.split()[0] for line in lines] == ["model.event_vs_simpy", "wire.frames_per_second"]
 
 
 def test_daily_use_is_as_busy_as_it_says() -> None:
@@ -56,13 +59,37 @@ def test_daily_use_is_as_busy_as_it_says() -> None:
     assert not pump.has_events
 
 
+def test_an_exchange_is_a_status_that_is_asked_and_answered_in_a_session() -> None:
+    line = SecuredLine()
+    line.run(2)
+    request, answer = line.request, line.answer
+    status = line.status()
+    assert (status.base_rate_nl_per_day > 0, status.boot) == (True, 1)
+    assert (request, answer) != (line.request, line.answer), "another counter, another frame"
+    assert [len(wire) for wire in (line.request, line.answer)] == [32, 89]
+
+
+def test_bulk_bytes_are_frames_one_behind_the_other() -> None:
+    bulk = BulkBytes(3)
+    assert bulk.frames == len([piece for piece in bulk._stream.split(DELIMITER) if piece]) == 6
+    bulk.read(1)
+    bulk.frames += 1
+    with pytest.raises(RuntimeError, match="not what was meant: a frame was not found"):
+        bulk.read(1)
+
+
+@pytest.mark.parametrize("run", [BareLibraries.build_and_parse, BareLibraries.seal_and_open])
+def test_the_libraries_alone_come_to_their_end(run: Callable[[BareLibraries, int], None]) -> None:
+    run(BareLibraries(), 10)
+
+
 @pytest.mark.parametrize("run", [bare_events, simpy_events])
 def test_a_baseline_comes_to_its_end(run: Callable[[int], None]) -> None:
     run(100)
 
 
 def test_no_scale_leaves_nothing_to_measure() -> None:
-    assert Bench(0.001).year_days == 1
+    assert ModelRun(0.001).year_days == 1
 
 
 @pytest.mark.parametrize(
