@@ -11,7 +11,7 @@ import construct
 
 
 class IntegerLayout(NamedTuple):
-    subcon: construct.Construct[Any, Any]
+    subcon: construct.FormatField[Any, Any]
     size: int
     minimum: int
     maximum: int
@@ -79,6 +79,17 @@ class IntegerType(FieldType):
     @property
     def subcon(self) -> construct.Construct[Any, Any]:
         return INTEGERS[self.layout_name].subcon
+
+    @property
+    def letter(self) -> str:
+        """What struct calls it: construct's `<L` without the order of bytes, which is the same in all."""
+        return str(INTEGERS[self.layout_name].subcon.fmtstr[1:])
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it admits less than its bytes can hold."""
+        layout = INTEGERS[self.layout_name]
+        return (self.minimum, self.maximum) != (layout.minimum, layout.maximum)
 
     def to_wire(self, value: Any) -> Any:
         if not isinstance(value, int) or isinstance(value, bool):

@@ -12,6 +12,7 @@ import construct
 
 from protocol.field_types import BlobType, BytesType, CodedType, FieldType, IntegerType, TextType
 from protocol.framing import CRC_SIZE, crc32
+from protocol.packed import PackedCodec, PackedRow, packed_codec
 from protocol.refusals import NO_FIELD, OK, NakCode
 
 M = TypeVar("M")
@@ -21,6 +22,7 @@ UNKNOWN_U32: Final = 0xFFFFFFFF
 
 _METADATA: Final = "vpump"
 _LAYOUT: Final = "__field_layout__"
+_PACKED: Final = "__packed_codec__"
 
 
 class FormatError(Exception):
@@ -376,9 +378,16 @@ def message(cls: Any = None, /, *, extensible: bool = False, ends_with_crc32: bo
         fields = _fields_of(made)
         codec = construct.Struct(*(field.name / _subcon_of(field, fields) for field in fields))
         setattr(made, _LAYOUT, Layout(fields, codec, extensible, ends_with_crc32))
+        setattr(made, _PACKED, None if ends_with_crc32 else _packed_codec_of(made, fields))
         return made
 
     return decorate if cls is None else decorate(cls)
+
+
+def _packed_codec_of(made: type[M], fields: tuple[Field, ...]) -> PackedCodec[M] | None:
+    if any(field.size is None for field in fields):
+        return None
+    return packed_codec(made, [PackedRow(field.name, field.kind, field.complement_of) for field in fields])
 
 
 def _subcon_of(field: Field, fields: tuple[Field, ...]) -> construct.Construct[Any, Any]:
@@ -414,6 +423,20 @@ def table_of(cls: type[Any]) -> tuple[Field, ...]:
 
 def encode(message: object) -> bytes:
     """The bytes of a message; ValueError names field, value and what is allowed."""
+    packed: PackedCodec[object] | None = getattr(message, _PACKED)
+    image = packed.encode(message) if packed is not None else None
+    return encode_by_table(message) if image is None else image
+
+
+def decode(cls: type[M], payload: bytes) -> M:
+    """The message in a payload; anything that the table does not admit is a FormatError."""
+    packed: PackedCodec[M] | None = getattr(cls, _PACKED)
+    message = packed.decode(payload, extensible=layout_of(cls).extensible) if packed is not None else None
+    return decode_by_table(cls, payload) if message is None else message
+
+
+def encode_by_table(message: object) -> bytes:
+    """What `encode` gives, field by field."""
     cls = type(message)
     layout = layout_of(cls)
     values: dict[str, Any] = {}
@@ -446,8 +469,8 @@ def granted(answer: object) -> bytes:
     return bytes((OK,)) + encode(answer)
 
 
-def decode(cls: type[M], payload: bytes) -> M:
-    """The message in a payload; anything that the table does not admit is a FormatError."""
+def decode_by_table(cls: type[M], payload: bytes) -> M:
+    """What `decode` gives, field by field."""
     layout = layout_of(cls)
     size = layout.measure(payload)
     if size < len(payload) and not layout.extensible:
