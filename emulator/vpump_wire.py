@@ -16,7 +16,7 @@ from protocol.channel import Opener, TagWrong
 from protocol.device_end import DeviceEnd
 from protocol.errands import Errand, FailureToNote, Request, SlowRequestDue, TelemetryWanted
 from protocol.explain import FAULT_WORDS, explain, name_of
-from protocol.frame import Flag, Frame, FrameError, parse_body
+from protocol.frame import Frame, FrameError, parse_body
 from protocol.framing import Piece, StreamReader
 from protocol.keys import RoleKeys, test_keys
 from protocol.messages.codes import Role
@@ -68,7 +68,7 @@ def classify(piece: Piece, direction: Direction, find_opener: FindOpener = lambd
         try:
             frame = parse_body(body)
             name, effect = name_of(frame)
-            opener = find_opener(frame) if Flag.SECURED in frame.flags else None
+            opener = find_opener(frame) if frame.secured else None
             words = LazyText(lambda: explain(body, _plain(frame, opener)).summary)
             if direction is Direction.ANSWER and Flag.EVENT in frame.flags:
                 direction = Direction.EVENT

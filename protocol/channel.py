@@ -10,19 +10,18 @@ Rules of this file:
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 
-from protocol.frame import Flag, Frame
+from protocol.frame import NO_FLAGS, SECURED_OF, Flag, Frame, pack_header, parse_body
 
 TAG_SIZE: Final = 8
 COUNTER_SIZE: Final = 5
 # The top bit of the 40 says the direction, and a counter of 39 bits never wraps: at its end the session ends.
 COUNTER_MAX: Final = (1 << 39) - 1
-_NO_FLAGS: Final = Flag(0)
 
 
 class Direction(enum.IntEnum):
@@ -70,24 +69,32 @@ class Sealer:
         return self.counter >= COUNTER_MAX
 
     def seal(
-        self, *, opcode: int, txn: int, address: int, session_id: int, payload: bytes, flags: Flag = _NO_FLAGS
+        self, *, opcode: int, txn: int, address: int, session_id: int, payload: bytes, flags: Flag = NO_FLAGS
     ) -> Frame:
         """The secured frame of a payload in the clear; raises CounterExhausted."""
+        return parse_body(
+            self.seal_body(opcode=opcode, txn=txn, address=address, session_id=session_id, payload=payload, flags=flags)
+        )
+
+    def seal_body(
+        self, *, opcode: int, txn: int, address: int, session_id: int, payload: bytes, flags: Flag = NO_FLAGS
+    ) -> bytes:
+        """The same, as it goes on the wire."""
         if self.exhausted:
             raise CounterExhausted
         self.counter += 1
-        draft = Frame(
+        header = pack_header(
             opcode=opcode,
             txn=txn,
             address=address,
-            payload=payload,
             session_id=session_id,
-            flags=flags | Flag.SECURED,
-            sealed=bytes(COUNTER_SIZE + TAG_SIZE),
+            flags=SECURED_OF[flags],
+            length=len(payload),
         )
-        sealed = self._cipher.encrypt(nonce_of(self._salt, self._direction, self.counter), payload, draft.header())
+        nonce = nonce_of(self._salt, self._direction, self.counter)
+        sealed = self._cipher.encrypt(nonce, payload, header)
         counter = self.counter.to_bytes(COUNTER_SIZE, "little")
-        return replace(draft, payload=sealed[:-TAG_SIZE], sealed=counter + sealed[-TAG_SIZE:])
+        return b"".join((header, sealed[:-TAG_SIZE], counter, sealed[-TAG_SIZE:]))
 
 
 class Opener:
@@ -104,13 +111,15 @@ class Opener:
         counter = counter_of(frame)
         if counter <= self.last:
             raise CounterOld
-        payload = self.look(frame)
+        payload = self._decipher(frame, counter)
         self.last = counter
         return payload
 
     def look(self, frame: Frame) -> bytes:
         """The payload in the clear, whatever its counter, and without a trace; raises TagWrong."""
-        counter = counter_of(frame)
+        return self._decipher(frame, counter_of(frame))
+
+    def _decipher(self, frame: Frame, counter: int) -> bytes:
         if not 0 < counter <= COUNTER_MAX:
             raise TagWrong
         nonce = nonce_of(self._salt, self._direction, counter)

@@ -27,7 +27,7 @@ from protocol.errands import (
     Token,
 )
 from protocol.fields import FormatError, decode, encode, granted
-from protocol.frame import Flag, Frame, FrameError, check_addressed, parse_body
+from protocol.frame import Frame, FrameError, check_addressed, parse_body
 from protocol.framing import LineFault, Piece
 from protocol.handshake import answer_open
 from protocol.handshake_order import HandshakeEnd, HandshakeState, HandshakeVerdict, keeps_opening
@@ -145,7 +145,7 @@ class DeviceEnd:
         try:
             frame = parse_body(piece.body)
             check_addressed(frame, self._address, greets=frame.opcode == _HELLO)
-            if Flag.SECURED in frame.flags:
+            if frame.secured:
                 self._admit_secured(port, line, frame, now)
             else:
                 line.counters.frames_received += 1

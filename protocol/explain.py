@@ -54,7 +54,7 @@ class Explained:
     def summary(self) -> str:
         """One line: txn, verdict, fields, in the wire's own units."""
         retry = " RETRY" if Flag.RETRY in self.frame.flags else ""
-        secured = f" session={self.frame.session_id:04X}" if Flag.SECURED in self.frame.flags else ""
+        secured = f" session={self.frame.session_id:04X}" if self.frame.secured else ""
         words = [f"txn={self.frame.txn}{retry}{secured}"]
         if self.nak is not None:
             words += _nak_words(self.frame.opcode, self.nak)
@@ -81,7 +81,7 @@ def explain(body: bytes, plain: bytes | None = None) -> Explained:
     name, effect = name_of(frame)
     direction = "event" if Flag.EVENT in frame.flags else "answer" if Flag.RESP in frame.flags else "request"
     known = Explained(name=name, direction=direction, effect=effect, frame=frame)
-    if Flag.SECURED in frame.flags and plain is None:
+    if frame.secured and plain is None:
         return replace(known, problem="secured")
     if frame.major != MAJOR:
         return replace(known, problem=f"major version {frame.major}, not {MAJOR}", problem_at=0)

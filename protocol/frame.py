@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import enum
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import Final
 
 from protocol.framing import HEADER_SIZE, LineFault, encode_wire
@@ -33,9 +35,17 @@ class Flag(enum.IntFlag):
     SECURED = 8
 
 
-_NO_FLAGS: Final = Flag(0)
-# The only combinations that mean something, SECURED aside: a request and its retry, an answer, an event.
-_DIRECTIONS: Final = frozenset({_NO_FLAGS, Flag.RETRY, Flag.RESP, Flag.EVENT})
+NO_FLAGS: Final = Flag(0)
+# The only combinations that mean something: a request, its retry, an answer, an event; and each of them secured.
+SECURED_OF: Final[Mapping[Flag, Flag]] = MappingProxyType(
+    {plain: plain | Flag.SECURED for plain in (NO_FLAGS, Flag.RETRY, Flag.RESP, Flag.EVENT)}
+)
+_SECURED: Final = frozenset(SECURED_OF.values())
+_ADMITTED: Final = _SECURED | SECURED_OF.keys()
+REQUEST_FLAGS: Final = frozenset({NO_FLAGS, Flag.RETRY, SECURED_OF[NO_FLAGS], SECURED_OF[Flag.RETRY]})
+ANSWER_FLAGS: Final = frozenset({Flag.RESP, SECURED_OF[Flag.RESP]})
+_BY_NIBBLE: Final[Mapping[int, Flag]] = MappingProxyType({int(flags): flags for flags in _ADMITTED})
+_NIBBLE: Final = 0x0F
 
 
 class FrameError(Exception):
@@ -55,7 +65,7 @@ class Frame:
     address: int
     payload: bytes
     session_id: int = 0
-    flags: Flag = _NO_FLAGS
+    flags: Flag = NO_FLAGS
     major: int = MAJOR
     sealed: bytes = b""
 
@@ -64,17 +74,28 @@ class Frame:
             raise ValueError(f"opcode {self.opcode:#x} does not fit 15 bits")
         if len(self.payload) > MAX_PAYLOAD:
             raise ValueError(f"a payload has at most {MAX_PAYLOAD} bytes, not {len(self.payload)}")
-        if self.flags & ~Flag.SECURED not in _DIRECTIONS:
+        if self.flags not in _ADMITTED:
             raise ValueError(f"{self.flags!r} is no direction of a frame")
-        secured = Flag.SECURED in self.flags
+        secured = self.secured
         if secured != (self.session_id != 0) or len(self.sealed) != (SEAL_SIZE if secured else 0):
             raise ValueError("session id, counter and tag come with SECURED, and only with it")
 
+    @property
+    def secured(self) -> bool:
+        """Whether SECURED is set."""
+        return self.flags in _SECURED
+
     def header(self) -> bytes:
         """The first twelve bytes, which a secured frame authenticates."""
-        wire_opcode = self.opcode | (RESPONSE_BIT if Flag.RESP in self.flags else 0)
-        first = self.major << 4 | self.flags
-        return _HEADER.pack(first, self.txn, wire_opcode, self.address, self.session_id, len(self.payload))
+        return pack_header(
+            opcode=self.opcode,
+            txn=self.txn,
+            address=self.address,
+            session_id=self.session_id,
+            flags=self.flags,
+            length=len(self.payload),
+            major=self.major,
+        )
 
     def to_body(self) -> bytes:
         return self.header() + self.payload + self.sealed
@@ -83,35 +104,46 @@ class Frame:
         return encode_wire(self.to_body())
 
 
+def pack_header(
+    *, opcode: int, txn: int, address: int, session_id: int, flags: Flag, length: int, major: int = MAJOR
+) -> bytes:
+    """The twelve bytes of a header."""
+    wire_opcode = opcode | RESPONSE_BIT if flags in ANSWER_FLAGS else opcode
+    return _HEADER.pack(major << 4 | int(flags), txn, wire_opcode, address, session_id, length)
+
+
 def parse_body(body: bytes) -> Frame:
     """The frame in a body without CRC. An unknown major is not refused here: HELLO must be readable in every one."""
     if len(body) < HEADER_SIZE:
         raise FrameError(LineFault.SHORT)
     first, txn, wire_opcode, address, session_id, length = _HEADER.unpack_from(body)
-    flags = Flag(first & 0x0F)
-    secured = Flag.SECURED in flags
-    if flags & ~Flag.SECURED not in _DIRECTIONS:
+    flags = _BY_NIBBLE.get(first & _NIBBLE)
+    if flags is None:
         raise FrameError(LineFault.FLAGS)
-    if (Flag.RESP in flags) != bool(wire_opcode & RESPONSE_BIT) or secured != (session_id != 0):
+    secured = flags in _SECURED
+    if (flags in ANSWER_FLAGS) != (wire_opcode >= RESPONSE_BIT) or secured != (session_id != 0):
         raise FrameError(LineFault.FLAGS)
     end = HEADER_SIZE + length
-    if length > MAX_PAYLOAD or len(body) != end + (SEAL_SIZE if secured else 0):
+    if length > MAX_PAYLOAD or len(body) != (end + SEAL_SIZE if secured else end):
         raise FrameError(LineFault.LENGTH)
-    return Frame(
-        opcode=wire_opcode & ~RESPONSE_BIT,
-        txn=txn,
-        address=address,
-        payload=body[HEADER_SIZE:end],
-        session_id=session_id,
-        flags=flags,
-        major=first >> 4,
-        sealed=body[end:],
-    )
+    opcode = wire_opcode & ~RESPONSE_BIT
+    return _checked(opcode, txn, address, body[HEADER_SIZE:end], session_id, flags, first >> 4, body[end:])
+
+
+_SETTERS: Final = tuple(getattr(Frame, field.name).__set__ for field in fields(Frame))
+
+
+def _checked(*values: object) -> Frame:
+    """A frame whose rules have been looked at. `Frame` looks at them again, and costs three times as much."""
+    frame = object.__new__(Frame)
+    for set_value, value in zip(_SETTERS, values, strict=True):
+        set_value(frame, value)
+    return frame
 
 
 def check_addressed(frame: Frame, address: int, *, greets: bool) -> None:
     """Raise FrameError unless a frame is a request to this pump. One that greets may be for any, in any version."""
-    if frame.flags & (Flag.RESP | Flag.EVENT):
+    if frame.flags not in REQUEST_FLAGS:
         raise FrameError(LineFault.FLAGS)
     if frame.address != address and not (frame.address == ANY_ADDRESS and greets):
         raise FrameError(LineFault.ADDRESS)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import enum
 import zlib
-from dataclasses import dataclass
 from typing import Final
 
 from cobs import cobs  # type: ignore[import-untyped]  # cobs ships no types
+from msgspec import Struct
 
 DELIMITER: Final = b"\x00"
 CRC_SIZE: Final = 4
@@ -34,8 +34,7 @@ class LineFault(enum.Enum):
     COUNTER = "counter"
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True, gc=False):
     """A stretch of the byte stream: a frame with its delimiters, a line error, or nothing (a spare 00, skipped bytes).
 
     `body` runs from header to tag, its CRC verified and removed. The `raw` of all pieces, joined, is the stream.

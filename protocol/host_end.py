@@ -19,8 +19,8 @@ from typing import Any, Final
 
 from protocol.channel import CounterExhausted, CounterOld, TagWrong
 from protocol.fields import FormatError, decode, encode, layout_of
-from protocol.frame import ANY_ADDRESS, Flag, Frame, FrameError, parse_body
-from protocol.framing import StreamReader
+from protocol.frame import ANSWER_FLAGS, ANY_ADDRESS, NO_FLAGS, Flag, Frame, FrameError, parse_body
+from protocol.framing import StreamReader, encode_wire
 from protocol.host_session import NO_SESSION, CryptogramWrong, HostChannel, SessionWanted, answer_challenge
 from protocol.host_stream import HostStream, Told
 from protocol.keys import hello_hash
@@ -184,25 +184,27 @@ class HostEnd:
             txn=exchange.txn,
             address=self.address,
             payload=exchange.payload,
-            flags=Flag.RETRY if exchange.retries else Flag(0),
+            flags=Flag.RETRY if exchange.retries else NO_FLAGS,
         )
         exchange.deadline = now + self._timeout_us
         if self._channel is not None and exchange.operation.name not in _IN_THE_CLEAR:
             try:
-                frame = self._channel.seal(frame)
+                body = self._channel.seal_body(frame)
             except CounterExhausted:
                 self._channel = None
                 self._end(Refused(Nak(NakCode.NO_SUCH_SESSION), exchange.txn))
                 return
+        else:
+            body = frame.to_body()
         # A frame that has not left yet is not worth sending beside its retry.
-        self._unsent = frame.to_wire()
+        self._unsent = encode_wire(body)
 
     def _take(self, frame: Frame, now: int) -> bool:
         """Whether the frame was an answer to the request in hand, or an event."""
         if Flag.EVENT in frame.flags:
             return self._take_event(frame)
         exchange = self._exchange
-        if exchange is None or frame.flags & ~Flag.SECURED != Flag.RESP or frame.address == ANY_ADDRESS:
+        if exchange is None or frame.flags not in ANSWER_FLAGS or frame.address == ANY_ADDRESS:
             return False
         if (frame.opcode, frame.txn) != (exchange.operation.opcode, exchange.txn):
             return False
@@ -236,8 +238,7 @@ class HostEnd:
 
     def _open(self, exchange: _Exchange, frame: Frame) -> bytes | None:
         """The payload of a frame that is to be believed, in the clear; None for any other."""
-        secured = Flag.SECURED in frame.flags
-        if secured:
+        if frame.secured:
             return (
                 self._channel.open(frame)
                 if self._channel and exchange.operation.name not in ("HELLO", "OPEN")

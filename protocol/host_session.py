@@ -8,7 +8,7 @@ from typing import Final
 
 from protocol import keys
 from protocol.channel import Direction, Opener, Sealer, SessionKeys
-from protocol.frame import Flag, Frame
+from protocol.frame import Frame, parse_body
 from protocol.keys import CHALLENGE_SIZE, Handshake
 from protocol.messages.codes import OpenFlag, Role
 from protocol.messages.link import AuthRequest, OpenAnswer, OpenRequest
@@ -74,7 +74,11 @@ class HostChannel:
 
     def seal(self, frame: Frame) -> Frame:
         """A request of ours as it goes out; raises CounterExhausted."""
-        return self._requests.seal(
+        return parse_body(self.seal_body(frame))
+
+    def seal_body(self, frame: Frame) -> bytes:
+        """The same, as it goes on the wire."""
+        return self._requests.seal_body(
             opcode=frame.opcode,
             txn=frame.txn,
             address=frame.address,
@@ -85,7 +89,7 @@ class HostChannel:
 
     def open(self, frame: Frame) -> bytes | None:
         """An answer's payload in the clear, None for a frame of another session; raises CounterOld and TagWrong."""
-        if Flag.SECURED not in frame.flags or self.session_id not in (NO_SESSION, frame.session_id):
+        if not frame.secured or self.session_id not in (NO_SESSION, frame.session_id):
             return None
         payload = self._answers.open(frame)
         self.session_id = frame.session_id

@@ -17,6 +17,7 @@ from typing import Final, Literal
 
 from protocol.channel import COUNTER_MAX, Direction, Opener, Sealer, SessionKeys
 from protocol.frame import Flag, Frame
+from protocol.framing import encode_wire
 from protocol.messages.codes import Role, TelemetryField
 
 SILENCE_US: Final = 180_000_000
@@ -137,7 +138,7 @@ def answer_wire(session: Session | None, address: int, asked: Asked, payload: by
     if session is None or session.channel is None:
         answer = Frame(opcode=asked.opcode, txn=asked.txn, address=address, payload=payload, flags=Flag.RESP)
         return answer.to_wire()
-    sealed = session.channel.answers.seal(
+    body = session.channel.answers.seal_body(
         opcode=asked.opcode,
         txn=asked.txn,
         address=address,
@@ -145,7 +146,7 @@ def answer_wire(session: Session | None, address: int, asked: Asked, payload: by
         payload=payload,
         flags=Flag.RESP,
     )
-    return sealed.to_wire()
+    return encode_wire(body)
 
 
 @dataclass(frozen=True, slots=True)
