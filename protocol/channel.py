@@ -111,15 +111,13 @@ class Opener:
         counter = counter_of(frame)
         if counter <= self.last:
             raise CounterOld
-        payload = self._decipher(frame, counter)
+        payload = self.look(frame)
         self.last = counter
         return payload
 
     def look(self, frame: Frame) -> bytes:
         """The payload in the clear, whatever its counter, and without a trace; raises TagWrong."""
-        return self._decipher(frame, counter_of(frame))
-
-    def _decipher(self, frame: Frame, counter: int) -> bytes:
+        counter = counter_of(frame)
         if not 0 < counter <= COUNTER_MAX:
             raise TagWrong
         nonce = nonce_of(self._salt, self._direction, counter)

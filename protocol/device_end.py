@@ -35,7 +35,7 @@ from protocol.keys import RoleKeys
 from protocol.link_statistics import LinkCounters, LinkStats
 from protocol.messages import link, stream
 from protocol.messages.codes import Role
-from protocol.messages.operations import Operation, Service, by_name, by_opcode, payload_hash
+from protocol.messages.operations import Operation, Service, by_name, by_opcode
 from protocol.order import Verdict
 from protocol.pump_line import PumpLine
 from protocol.refusals import OK, OUTSIDE_SEQUENCE, Nak, NakCode
@@ -407,7 +407,6 @@ class DeviceEnd:
                 host_id=session.host_id if session else 0,
                 operation=operation,
                 message=message,
-                payload_hash=payload_hash(asked.opcode, message),
                 txn=asked.txn,
             )
         )

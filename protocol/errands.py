@@ -7,15 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from msgspec import Struct
+
 from protocol.messages.codes import Role, TelemetryField
-from protocol.messages.operations import Operation
+from protocol.messages.operations import Operation, payload_hash
 from protocol.sessions import Asked, Session
 
 _HANDSHAKE: Final = frozenset({"OPEN", "AUTH"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """A request that awaits `answer` or `refuse` under its token. `session` 0 and `role` None: asked without one."""
 
     token: int
@@ -25,8 +26,12 @@ class Request:
     host_id: int
     operation: Operation
     message: Any
-    payload_hash: bytes
     txn: int
+
+    @property
+    def payload_hash(self) -> bytes:
+        """What the ledger knows a command by."""
+        return payload_hash(self.operation.opcode, self.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +98,7 @@ Errand = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Struct, frozen=True):
     """What was asked under a token; `session` is the key of a session, 0 for none."""
 
     port: int

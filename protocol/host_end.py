@@ -17,6 +17,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any, Final
 
+from msgspec import Struct
+
 from protocol.channel import CounterExhausted, CounterOld, TagWrong
 from protocol.fields import FormatError, decode, encode, layout_of
 from protocol.frame import ANSWER_FLAGS, ANY_ADDRESS, NO_FLAGS, Flag, Frame, FrameError, parse_body
@@ -37,8 +39,7 @@ RENUMBERINGS_MAX: Final = 3
 _IN_THE_CLEAR: Final = frozenset({"HELLO", "OPEN", "AUTH"})
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Struct, frozen=True):
     message: Any
     txn: int
 
@@ -258,8 +259,10 @@ class HostEnd:
     def _answer_class(self, operation: Operation, payload: bytes) -> type[Any]:
         """What an answer is: without a session some are reduced, which their length shows."""
         reduced = operation.reduced
+        if reduced is None or self._channel is not None:
+            return operation.answer
         whole = layout_of(operation.answer).fixed_size
-        if reduced is not None and self._channel is None and whole is not None and len(payload) - 1 < whole:
+        if whole is not None and len(payload) - 1 < whole:
             return reduced
         return operation.answer
 

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from msgspec import Struct
+
 from protocol.channel import COUNTER_MAX, Direction, Opener, Sealer, SessionKeys
 from protocol.frame import Flag, Frame
 from protocol.framing import encode_wire
@@ -48,8 +50,7 @@ END_REASONS: Final[dict[EndReason, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True, gc=False):
     """What makes a request the same one again; the payload is in the clear."""
 
     txn: int
@@ -205,10 +206,16 @@ class Sessions:
 
     def find(self, session_id: int, port: int) -> Session | None:
         """The live session of a port under an id."""
-        return next((each for each in self.live if (each.session_id, each.port) == (session_id, port)), None)
+        for each in self.live:
+            if each.session_id == session_id and each.port == port:
+                return each
+        return None
 
     def by_key(self, key: int) -> Session | None:
-        return next((each for each in self.live if each.key == key), None)
+        for each in self.live:
+            if each.key == key:
+                return each
+        return None
 
     def authenticated(self, port: int) -> list[AuthAnswered]:
         """What opened the live sessions of a port."""
@@ -216,8 +223,11 @@ class Sessions:
 
     def channel_of(self, session_id: int) -> Channel | None:
         """The channel of a session that lives or has ended lately, to look at its frames."""
-        newest_first = (*reversed(self.live), *reversed(self._ended))
-        return next((each.channel for each in newest_first if each.session_id == session_id), None)
+        for sessions in (self.live, self._ended):
+            for each in reversed(sessions):
+                if each.session_id == session_id:
+                    return each.channel
+        return None
 
     def free_id(self, session_counter: int) -> int:
         """The id that a session counter gives: never 0, never that of a live session."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from enum import IntEnum, IntFlag
-from typing import TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar
 
 from protocol.fields import UNKNOWN_U32
 
@@ -13,6 +14,13 @@ F = TypeVar("F", bound=IntFlag)
 
 def word(words: type[E], word: IntEnum) -> E:
     """The other side's word of the same name."""
+    same: E = _same_name(words, word)
+    return same
+
+
+# Each of the few hundred words is looked up once. Typed, for words of two enumerations can be equal as numbers.
+@lru_cache(maxsize=None, typed=True)
+def _same_name(words: type[IntEnum], word: IntEnum) -> Any:
     return words[word.name]
 
 

@@ -80,5 +80,7 @@ class Flow:
         if not channels:
             return None
         # The one that is there first by itself: together they are not later.
-        latest = min(ceil_div(steps * channel.threshold - channel.phase, channel.gain) for channel in channels)
+        latest = min([ceil_div(steps * channel.threshold - channel.phase, channel.gain) for channel in channels])
+        if len(channels) == 1:
+            return latest
         return first_instant(latest, lambda elapsed_us: self.steps_in(elapsed_us) >= steps)

@@ -8,6 +8,7 @@ from unittest.mock import Mock
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace as altered
 
 from emulator import dispatcher, identity
 from firmware_model import commands
@@ -145,7 +146,6 @@ def request_for(message: Any) -> Request:
         host_id=0,
         operation=operation,
         message=message,
-        payload_hash=bytes(8),
         txn=1,
     )
 
@@ -242,7 +242,7 @@ def test_the_marks_say_what_a_programmer_must_show(insecure: bool, test_keys: bo
 
 def test_a_request_without_a_role_is_a_fault_of_the_program() -> None:
     request = request_for(StartRequest(op_id=1, therapy_rev=0))
-    nobody = Request(**{**{field.name: getattr(request, field.name) for field in fields(request)}, "role": None})
+    nobody = altered(request, role=None)
     with pytest.raises(RuntimeError, match=r"^START has come without a role$"):
         dispatcher.COMMANDS[StartRequest](nobody)
     assert isinstance(dispatcher.COMMANDS[StartRequest](request), commands.Start)
