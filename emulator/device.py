@@ -365,14 +365,18 @@ class Device:
         self._events.append(kind(number=self._events_made, at_us=self.now_us if at_us is None else at_us, **fields))
 
     def _see(self, port: int, frame: WireFrame) -> None:
-        self._emit(
-            events.FrameSeen,
-            port=port,
-            direction=frame.direction.value,
-            name=frame.name,
-            effect=frame.effect,
-            summary=frame.summary,
-            raw=frame.raw,
+        self._events_made += 1
+        self._events.append(
+            events.FrameSeen(
+                number=self._events_made,
+                at_us=self.now_us,
+                port=port,
+                direction=frame.direction.value,
+                name=frame.name,
+                effect=frame.effect,
+                summary=frame.summary,
+                raw=frame.raw,
+            )
         )
 
     def _reject(self, port: int, raw: bytes, reason: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 from emulator import dispatcher, identity
@@ -16,9 +17,10 @@ from protocol.channel import Opener, TagWrong
 from protocol.device_end import DeviceEnd
 from protocol.errands import Errand, FailureToNote, Request, SlowRequestDue, TelemetryWanted
 from protocol.explain import FAULT_WORDS, explain, name_of
-from protocol.frame import Frame, FrameError, parse_body
+from protocol.frame import EVENT_FLAGS, Frame, FrameError, parse_body
 from protocol.framing import Piece, StreamReader
 from protocol.keys import RoleKeys, test_keys
+from protocol.makers import maker_of
 from protocol.messages.codes import Role
 from protocol.messages.link import HelloAnswer
 from protocol.messages.operations import ANNOUNCEMENTS, OPERATIONS
@@ -35,9 +37,14 @@ FindOpener = Callable[[Frame], Opener | None]
 
 @dataclass(frozen=True, slots=True)
 class VpumpFrame(WireFrame):
-    """A frame of this protocol, with the piece of the stream that it was."""
+    """A frame of this protocol, with the piece of the stream that it was; `frame` is what a good one says."""
 
     piece: Piece = _NOTHING
+    frame: Frame | None = None
+
+
+_make_frame = maker_of(VpumpFrame)
+_NOT_REJECTED, _NOT_SILENT = "", False
 
 
 class VpumpCutter:
@@ -70,9 +77,9 @@ def classify(piece: Piece, direction: Direction, find_opener: FindOpener = lambd
             name, effect = name_of(frame)
             opener = find_opener(frame) if frame.secured else None
             words = LazyText(lambda: explain(body, _plain(frame, opener)).summary)
-            if direction is Direction.ANSWER and Flag.EVENT in frame.flags:
+            if direction is Direction.ANSWER and frame.flags in EVENT_FLAGS:
                 direction = Direction.EVENT
-            return VpumpFrame(piece.raw, direction, name, effect, words, piece=piece)
+            return _make_frame(piece.raw, direction, name, effect, words, _NOT_REJECTED, _NOT_SILENT, piece, frame)
         except FrameError as error:
             fault = error.fault
     if fault is None:
@@ -122,7 +129,7 @@ class VpumpWire:
 
     def cutter(self, direction: Direction) -> FrameCutter:
         """A new cutter for one direction of a line."""
-        return VpumpCutter(direction, lambda frame: self._opener_of(frame, direction))
+        return VpumpCutter(direction, partial(self._opener_of, direction))
 
     def line_opened(self, port: int, now: int) -> None:
         """A client opened the line."""
@@ -160,7 +167,7 @@ class VpumpWire:
         """Take one piece from the line; returns why it was silently rejected, or an empty text."""
         if not isinstance(frame, VpumpFrame):
             raise TypeError(f"a frame of another protocol: {frame!r}")
-        fault = self._end.receive(port, frame.piece, now)
+        fault = self._end.receive(port, frame.piece, now, frame.frame)
         return FAULT_WORDS[fault] if fault is not None and not frame.rejected else ""
 
     def next_request(self) -> ModelRequest | None:
@@ -185,6 +192,9 @@ class VpumpWire:
         if token == _NO_TOKEN:
             return
         errand = self._waiting.pop(token)
+        if isinstance(errand, Request) and (answer_to := dispatcher.ANSWERS.get(type(reply))) is not None:
+            self._end.answer(token, answer_to(errand, reply))
+            return
         match reply:
             case Refusal():
                 self._end.refuse(token, _nak_of(errand, reply))
@@ -198,8 +208,6 @@ class VpumpWire:
                 self._end.slow.postpone(errand, now, until_us)
             case commands.TelemetryAnswer() if isinstance(errand, TelemetryWanted):
                 self._end.streams.tell(token, dispatcher.stream_event(errand, reply))
-            case _ if isinstance(errand, Request):
-                self._end.answer(token, dispatcher.ANSWERS[type(reply)](errand, reply))
             case _:
                 raise TypeError(f"{reply!r} answers no {type(errand).__name__}")
 
@@ -234,7 +242,7 @@ class VpumpWire:
         published = identity.are_published(self._serial_number, role_keys)
         return identity.hello(self._profile, self._serial_number, insecure=self._insecure, test_keys=published)
 
-    def _opener_of(self, frame: Frame, direction: Direction) -> Opener | None:
+    def _opener_of(self, direction: Direction, frame: Frame) -> Opener | None:
         channel = self._end.channel_of(frame.session_id)
         if channel is None:
             return None

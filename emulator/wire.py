@@ -13,6 +13,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from firmware_model.commands import Command, Reply
 from firmware_model.profile import Profile
 from firmware_model.pump_events import PumpEvent
@@ -86,8 +88,7 @@ class FrameCutter(Protocol):
         """Forget an unfinished piece: the line is a new one."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRequest:
+class ModelRequest(Struct, frozen=True):
     """A command for the model, and the token under which the wire waits for its reply."""
 
     token: int

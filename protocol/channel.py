@@ -80,17 +80,10 @@ class Sealer:
         self, *, opcode: int, txn: int, address: int, session_id: int, payload: bytes, flags: Flag = NO_FLAGS
     ) -> bytes:
         """The same, as it goes on the wire."""
-        if self.exhausted:
+        if self.counter >= COUNTER_MAX:
             raise CounterExhausted
         self.counter += 1
-        header = pack_header(
-            opcode=opcode,
-            txn=txn,
-            address=address,
-            session_id=session_id,
-            flags=SECURED_OF[flags],
-            length=len(payload),
-        )
+        header = pack_header(SECURED_OF[flags], txn, opcode, address, session_id, len(payload))
         nonce = nonce_of(self._salt, self._direction, self.counter)
         sealed = self._cipher.encrypt(nonce, payload, header)
         counter = self.counter.to_bytes(COUNTER_SIZE, "little")

@@ -64,6 +64,7 @@ _SERVICES: Final = frozenset(int(service) for service in Service)
 _HELLO: Final = by_name["HELLO"].opcode
 _OPEN: Final = by_name["OPEN"].opcode
 _AUTH: Final = by_name["AUTH"].opcode
+_CLOSE: Final = by_name["CLOSE"].opcode
 # What a line may ask that has lost its place to another one.
 _WITHOUT_PLACE: Final = frozenset({_HELLO, _OPEN, _AUTH})
 _US_PER_S: Final = 1_000_000
@@ -132,8 +133,11 @@ class DeviceEnd:
             line.counters = LinkCounters()
         self._errands.clear()
 
-    def receive(self, port: int, piece: Piece, now: int) -> LineFault | None:
-        """One piece of the stream; gives why it was dropped in silence. On a line that is not open, nobody hears it."""
+    def receive(self, port: int, piece: Piece, now: int, frame: Frame | None = None) -> LineFault | None:
+        """One piece of the stream; gives why it was dropped in silence. On a line that is not open, nobody hears it.
+
+        `frame` is the one in the piece, where somebody has read it already.
+        """
         self.advance(now)
         line = self._lines.get(port)
         if line is None or not line.open:
@@ -143,7 +147,8 @@ class DeviceEnd:
         if piece.body is None:
             return piece.fault
         try:
-            frame = parse_body(piece.body)
+            if frame is None:
+                frame = parse_body(piece.body)
             check_addressed(frame, self._address, greets=frame.opcode == _HELLO)
             if frame.secured:
                 self._admit_secured(port, line, frame, now)
@@ -257,17 +262,16 @@ class DeviceEnd:
     def frames_to_send(self, port: int) -> list[bytes]:
         """The frames for a line, each as it goes on the wire; drained."""
         line = self._lines.get(port)
-        return line.take_frames() if line else []
+        return line.take_frames() if line and line.frames else []
 
     def next_deadline(self) -> int | None:
-        due = (min(each.ends_at, each.stream.due_us) for each in self._sessions.live)
+        due = [min(each.ends_at, each.stream.due_us) for each in self._sessions.live]
         return None if (earliest := min(*due, self.slow.due_us, NEVER)) == NEVER else earliest
 
     def advance(self, now: int) -> None:
         self._now = now
-        for session in self._sessions:
-            if session.ends_at <= now:
-                self._end_session(session, "silence")
+        for session in [each for each in self._sessions.live if each.ends_at <= now]:
+            self._end_session(session, "silence")
         self.slow.advance(now)
         self.streams.advance(now)
 
@@ -477,7 +481,7 @@ class DeviceEnd:
             line.send(wire)
         if session is None or self._sessions.by_key(session.key) is None:
             return
-        if asked.opcode == by_name["CLOSE"].opcode and payload[0] == OK:
+        if asked.opcode == _CLOSE and payload[0] == OK:
             self._end_session(session, "closed")
         elif session.channel is not None and session.channel.exhausted:
             self._end_session(session, "counter")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, IntFlag
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from protocol.fields import FormatError, decode, layout_of, table_of
-from protocol.frame import MAJOR, OPCODE_OFFSET, Flag, Frame, FrameError, parse_body
+from protocol.frame import EVENT_FLAGS, MAJOR, OPCODE_OFFSET, Flag, Frame, FrameError, parse_body
 from protocol.framing import HEADER_SIZE, LineFault
 from protocol.messages.log import LogRecord
 from protocol.messages.log_records import data_of
-from protocol.messages.operations import ANNOUNCEMENTS, by_opcode
+from protocol.messages.operations import ANNOUNCEMENTS, OPERATIONS, by_opcode
 from protocol.refusals import NO_FIELD, OK, REFUSALS, Nak
 
 FAULT_WORDS = {
@@ -27,6 +29,12 @@ FAULT_WORDS = {
     LineFault.COUNTER: "the counter is not above the last one: a copy of an earlier frame",
 }
 """Why bytes were dropped in silence, for people."""
+_NAMES: Final[Mapping[int, tuple[str, str]]] = MappingProxyType(
+    {row.opcode: (row.name, row.effect.value) for row in OPERATIONS}
+)
+_EVENT_NAMES: Final[Mapping[int, tuple[str, str]]] = MappingProxyType(
+    {opcode: (row.name, row.effect.value) for opcode, row in ANNOUNCEMENTS.items()}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +76,8 @@ class Explained:
 
 def name_of(frame: Frame) -> tuple[str, str]:
     """Name and effect of a frame's operation; one that this version does not know is named by its number."""
-    known = (ANNOUNCEMENTS if Flag.EVENT in frame.flags else by_opcode).get(frame.opcode)
-    return (known.name, known.effect.value) if known else (f"{frame.opcode:04X}", "")
+    names = _EVENT_NAMES if frame.flags in EVENT_FLAGS else _NAMES
+    return names.get(frame.opcode) or (f"{frame.opcode:04X}", "")
 
 
 def explain(body: bytes, plain: bytes | None = None) -> Explained:

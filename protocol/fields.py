@@ -378,16 +378,18 @@ def message(cls: Any = None, /, *, extensible: bool = False, ends_with_crc32: bo
         fields = _fields_of(made)
         codec = construct.Struct(*(field.name / _subcon_of(field, fields) for field in fields))
         setattr(made, _LAYOUT, Layout(fields, codec, extensible, ends_with_crc32))
-        setattr(made, _PACKED, None if ends_with_crc32 else _packed_codec_of(made, fields))
+        setattr(made, _PACKED, _packed_codec_of(made))
         return made
 
     return decorate if cls is None else decorate(cls)
 
 
-def _packed_codec_of(made: type[M], fields: tuple[Field, ...]) -> PackedCodec[M] | None:
-    if any(field.size is None for field in fields):
+def _packed_codec_of(made: type[M]) -> PackedCodec[M] | None:
+    layout = layout_of(made)
+    if layout.ends_with_crc32 or layout.fixed_size is None:
         return None
-    return packed_codec(made, [PackedRow(field.name, field.kind, field.complement_of) for field in fields])
+    rows = [PackedRow(field.name, field.kind, field.complement_of) for field in layout.fields]
+    return packed_codec(made, rows, extensible=layout.extensible)
 
 
 def _subcon_of(field: Field, fields: tuple[Field, ...]) -> construct.Construct[Any, Any]:
@@ -413,7 +415,8 @@ def _fields_of(made: Any) -> tuple[Field, ...]:
 
 
 def layout_of(cls: type[Any]) -> Layout:
-    return cast(Layout, getattr(cls, _LAYOUT))
+    layout: Layout = getattr(cls, _LAYOUT)
+    return layout
 
 
 def table_of(cls: type[Any]) -> tuple[Field, ...]:
@@ -431,7 +434,7 @@ def encode(message: object) -> bytes:
 def decode(cls: type[M], payload: bytes) -> M:
     """The message in a payload; anything that the table does not admit is a FormatError."""
     packed: PackedCodec[M] | None = getattr(cls, _PACKED)
-    message = packed.decode(payload, extensible=layout_of(cls).extensible) if packed is not None else None
+    message = packed.decode(payload) if packed is not None else None
     return decode_by_table(cls, payload) if message is None else message
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import enum
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from protocol.framing import HEADER_SIZE, LineFault, encode_wire
+from protocol.makers import maker_of
 
 MAJOR: Final = 1
 MINOR: Final = 0
@@ -44,8 +45,13 @@ _SECURED: Final = frozenset(SECURED_OF.values())
 _ADMITTED: Final = _SECURED | SECURED_OF.keys()
 REQUEST_FLAGS: Final = frozenset({NO_FLAGS, Flag.RETRY, SECURED_OF[NO_FLAGS], SECURED_OF[Flag.RETRY]})
 ANSWER_FLAGS: Final = frozenset({Flag.RESP, SECURED_OF[Flag.RESP]})
+EVENT_FLAGS: Final = frozenset({Flag.EVENT, SECURED_OF[Flag.EVENT]})
 _BY_NIBBLE: Final[Mapping[int, Flag]] = MappingProxyType({int(flags): flags for flags in _ADMITTED})
 _NIBBLE: Final = 0x0F
+# What flags make of the first byte and of the opcode.
+_MARKS: Final[Mapping[Flag, tuple[int, int]]] = MappingProxyType(
+    {flags: (int(flags), RESPONSE_BIT if flags in ANSWER_FLAGS else 0) for flags in _ADMITTED}
+)
 
 
 class FrameError(Exception):
@@ -88,13 +94,7 @@ class Frame:
     def header(self) -> bytes:
         """The first twelve bytes, which a secured frame authenticates."""
         return pack_header(
-            opcode=self.opcode,
-            txn=self.txn,
-            address=self.address,
-            session_id=self.session_id,
-            flags=self.flags,
-            length=len(self.payload),
-            major=self.major,
+            self.flags, self.txn, self.opcode, self.address, self.session_id, len(self.payload), self.major
         )
 
     def to_body(self) -> bytes:
@@ -105,11 +105,11 @@ class Frame:
 
 
 def pack_header(
-    *, opcode: int, txn: int, address: int, session_id: int, flags: Flag, length: int, major: int = MAJOR
+    flags: Flag, txn: int, opcode: int, address: int, session_id: int, length: int, major: int = MAJOR
 ) -> bytes:
-    """The twelve bytes of a header."""
-    wire_opcode = opcode | RESPONSE_BIT if flags in ANSWER_FLAGS else opcode
-    return _HEADER.pack(major << 4 | int(flags), txn, wire_opcode, address, session_id, length)
+    """The twelve bytes of a header, for flags that a frame can have; the rest in the order on the wire."""
+    nibble, response_bit = _MARKS[flags]
+    return _HEADER.pack(major << 4 | nibble, txn, opcode | response_bit, address, session_id, length)
 
 
 def parse_body(body: bytes) -> Frame:
@@ -130,15 +130,8 @@ def parse_body(body: bytes) -> Frame:
     return _checked(opcode, txn, address, body[HEADER_SIZE:end], session_id, flags, first >> 4, body[end:])
 
 
-_SETTERS: Final = tuple(getattr(Frame, field.name).__set__ for field in fields(Frame))
-
-
-def _checked(*values: object) -> Frame:
-    """A frame whose rules have been looked at. `Frame` looks at them again, and costs three times as much."""
-    frame = object.__new__(Frame)
-    for set_value, value in zip(_SETTERS, values, strict=True):
-        set_value(frame, value)
-    return frame
+# A frame whose rules have been looked at.
+_checked = maker_of(Frame)
 
 
 def check_addressed(frame: Frame, address: int, *, greets: bool) -> None:

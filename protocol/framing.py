@@ -48,8 +48,7 @@ class Piece(Struct, frozen=True, gc=False):
 _SPARE_DELIMITER: Final = Piece(DELIMITER)
 
 
-def crc32(data: bytes) -> int:
-    return zlib.crc32(data)
+crc32: Final = zlib.crc32
 
 
 def encode_wire(body_without_crc: bytes) -> bytes:
@@ -85,7 +84,7 @@ class StreamReader:
         stream = self._held + data
         pieces: list[Piece] = []
         at = 0
-        while (following := self._cut(stream, at, pieces)) > at:
+        while at < len(stream) and (following := self._cut(stream, at, pieces)) > at:
             at = following
         self._held = stream[at:]
         return pieces

@@ -180,25 +180,20 @@ class HostEnd:
         return txn
 
     def _send(self, exchange: _Exchange, now: int) -> None:
-        frame = Frame(
-            opcode=exchange.operation.opcode,
-            txn=exchange.txn,
-            address=self.address,
-            payload=exchange.payload,
-            flags=Flag.RETRY if exchange.retries else NO_FLAGS,
-        )
         exchange.deadline = now + self._timeout_us
+        try:
+            # A frame that has not left yet is not worth sending beside its retry.
+            self._unsent = encode_wire(self._body_of(exchange))
+        except CounterExhausted:
+            self._channel = None
+            self._end(Refused(Nak(NakCode.NO_SUCH_SESSION), exchange.txn))
+
+    def _body_of(self, exchange: _Exchange) -> bytes:
+        opcode, txn, payload = exchange.operation.opcode, exchange.txn, exchange.payload
+        flags = Flag.RETRY if exchange.retries else NO_FLAGS
         if self._channel is not None and exchange.operation.name not in _IN_THE_CLEAR:
-            try:
-                body = self._channel.seal_body(frame)
-            except CounterExhausted:
-                self._channel = None
-                self._end(Refused(Nak(NakCode.NO_SUCH_SESSION), exchange.txn))
-                return
-        else:
-            body = frame.to_body()
-        # A frame that has not left yet is not worth sending beside its retry.
-        self._unsent = encode_wire(body)
+            return self._channel.seal_body(opcode=opcode, txn=txn, address=self.address, payload=payload, flags=flags)
+        return Frame(opcode=opcode, txn=txn, address=self.address, payload=payload, flags=flags).to_body()
 
     def _take(self, frame: Frame, now: int) -> bool:
         """Whether the frame was an answer to the request in hand, or an event."""

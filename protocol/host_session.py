@@ -8,7 +8,7 @@ from typing import Final
 
 from protocol import keys
 from protocol.channel import Direction, Opener, Sealer, SessionKeys
-from protocol.frame import Frame, parse_body
+from protocol.frame import Flag, Frame, parse_body
 from protocol.keys import CHALLENGE_SIZE, Handshake
 from protocol.messages.codes import OpenFlag, Role
 from protocol.messages.link import AuthRequest, OpenAnswer, OpenRequest
@@ -74,17 +74,16 @@ class HostChannel:
 
     def seal(self, frame: Frame) -> Frame:
         """A request of ours as it goes out; raises CounterExhausted."""
-        return parse_body(self.seal_body(frame))
+        return parse_body(
+            self.seal_body(
+                opcode=frame.opcode, txn=frame.txn, address=frame.address, payload=frame.payload, flags=frame.flags
+            )
+        )
 
-    def seal_body(self, frame: Frame) -> bytes:
-        """The same, as it goes on the wire."""
+    def seal_body(self, *, opcode: int, txn: int, address: int, payload: bytes, flags: Flag) -> bytes:
+        """The same, of its parts, as it goes on the wire."""
         return self._requests.seal_body(
-            opcode=frame.opcode,
-            txn=frame.txn,
-            address=frame.address,
-            session_id=self.session_id,
-            payload=frame.payload,
-            flags=frame.flags,
+            opcode=opcode, txn=txn, address=address, session_id=self.session_id, payload=payload, flags=flags
         )
 
     def open(self, frame: Frame) -> bytes | None:

@@ -49,7 +49,7 @@ class LineFaults:
 
     def strike(self, frame: WireFrame) -> tuple[FaultSpec, Sequence[bytes]] | None:
         """The fault that strikes a frame and the frames that go on instead, or None. A match counts for every fault."""
-        if not frame.name:
+        if not self._armed or not frame.name:
             return None
         struck: tuple[FaultSpec, Sequence[bytes]] | None = None
         for armed in self._armed:
