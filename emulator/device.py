@@ -165,8 +165,10 @@ class Device:
         """When the device next wants to be woken; None for never."""
         if not self.pump.powered:
             return None
-        deadlines = [due for due in (self.pump.next_deadline(), self.wire.next_deadline()) if due is not None]
-        return min(deadlines, default=None)
+        pump_due, wire_due = self.pump.next_deadline(), self.wire.next_deadline()
+        if pump_due is None or wire_due is None:
+            return wire_due if pump_due is None else pump_due
+        return min(pump_due, wire_due)
 
     def next_event(self) -> Event | None:
         """What happened, oldest first."""
@@ -369,7 +371,7 @@ class Device:
         self._events.append(
             events.FrameSeen(
                 number=self._events_made,
-                at_us=self.now_us,
+                at_us=self.pump.now_us,
                 port=port,
                 direction=frame.direction.value,
                 name=frame.name,

@@ -75,7 +75,7 @@ def classify(piece: Piece, direction: Direction, find_opener: FindOpener = lambd
         try:
             frame = parse_body(body)
             name, effect = name_of(frame)
-            opener = find_opener(frame) if frame.secured else None
+            opener = find_opener(frame) if frame.sealed else None
             words = LazyText(lambda: explain(body, _plain(frame, opener)).summary)
             if direction is Direction.ANSWER and frame.flags in EVENT_FLAGS:
                 direction = Direction.EVENT

@@ -28,13 +28,10 @@ class Direction(Enum):
     EVENT = "event"
 
 
-class LazyText:
+class LazyText(Struct, eq=False):
     """Words that are made when somebody reads them: most frames pass by unread."""
 
-    __slots__ = ("_make",)
-
-    def __init__(self, make: Callable[[], str]) -> None:
-        self._make = make
+    _make: Callable[[], str]
 
     def __str__(self) -> str:
         return self._make()

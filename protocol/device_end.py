@@ -150,7 +150,7 @@ class DeviceEnd:
             if frame is None:
                 frame = parse_body(piece.body)
             check_addressed(frame, self._address, greets=frame.opcode == _HELLO)
-            if frame.secured:
+            if frame.sealed:
                 self._admit_secured(port, line, frame, now)
             else:
                 line.counters.frames_received += 1

@@ -126,8 +126,16 @@ def parse_body(body: bytes) -> Frame:
     end = HEADER_SIZE + length
     if length > MAX_PAYLOAD or len(body) != (end + SEAL_SIZE if secured else end):
         raise FrameError(LineFault.LENGTH)
-    opcode = wire_opcode & ~RESPONSE_BIT
-    return _checked(opcode, txn, address, body[HEADER_SIZE:end], session_id, flags, first >> 4, body[end:])
+    return _checked(
+        opcode=wire_opcode & ~RESPONSE_BIT,
+        txn=txn,
+        address=address,
+        payload=body[HEADER_SIZE:end],
+        session_id=session_id,
+        flags=flags,
+        major=first >> 4,
+        sealed=body[end:],
+    )
 
 
 # A frame whose rules have been looked at.

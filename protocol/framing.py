@@ -49,6 +49,8 @@ _SPARE_DELIMITER: Final = Piece(DELIMITER)
 
 
 crc32: Final = zlib.crc32
+# The CRC-32 of anything with its own CRC-32 behind it.
+_RESIDUE: Final = crc32(crc32(b"").to_bytes(CRC_SIZE, "little"))
 
 
 def encode_wire(body_without_crc: bytes) -> bytes:
@@ -130,7 +132,6 @@ def _piece(raw: bytes, encoded: bytes) -> Piece:
         return Piece(raw, None, LineFault.COBS)
     if len(checked) < HEADER_SIZE + CRC_SIZE:
         return Piece(raw, None, LineFault.SHORT)
-    body = checked[:-CRC_SIZE]
-    if crc32(body) != int.from_bytes(checked[-CRC_SIZE:], "little"):
+    if crc32(checked) != _RESIDUE:
         return Piece(raw, None, LineFault.CRC)
-    return Piece(raw, body, None)
+    return Piece(raw, checked[:-CRC_SIZE])

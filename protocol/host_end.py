@@ -234,7 +234,7 @@ class HostEnd:
 
     def _open(self, exchange: _Exchange, frame: Frame) -> bytes | None:
         """The payload of a frame that is to be believed, in the clear; None for any other."""
-        if frame.secured:
+        if frame.sealed:
             return (
                 self._channel.open(frame)
                 if self._channel and exchange.operation.name not in ("HELLO", "OPEN")

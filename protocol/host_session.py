@@ -88,7 +88,7 @@ class HostChannel:
 
     def open(self, frame: Frame) -> bytes | None:
         """An answer's payload in the clear, None for a frame of another session; raises CounterOld and TagWrong."""
-        if not frame.secured or self.session_id not in (NO_SESSION, frame.session_id):
+        if not frame.sealed or self.session_id not in (NO_SESSION, frame.session_id):
             return None
         payload = self._answers.open(frame)
         self.session_id = frame.session_id

@@ -1,28 +1,40 @@
-"""Instances of frozen classes at a third of their price, of values that nobody needs to look at any more.
+"""Instances of frozen classes at a fifth of their price, of values that nobody needs to look at any more.
 
-The `__init__` of a frozen dataclass looks for each attribute by its name. What is made here knows where each lies, and
-is written for the class as dataclasses writes its `__init__`. `__post_init__` is not called.
+The `__init__` of a frozen dataclass goes round its own lock for each attribute. What is made here begins as an instance
+of an unfrozen twin, which takes attributes as quickly as Python can give them, and then becomes what it should be. The
+function is written for the class, as dataclasses writes its `__init__`; `__post_init__` is not called.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
+P = ParamSpec("P")
 C = TypeVar("C")
 
 
-def maker_of(cls: type[C]) -> Callable[..., C]:
-    """The function that makes instances of a dataclass with slots, of all its values in the order of its fields."""
-    names = [field.name for field in fields(cls)]  # type: ignore[arg-type]  # a dataclass
-    setters = {f"set_{name}": getattr(cls, name).__set__ for name in names}
-    sets = "\n    ".join(f"set_{name}(made, {name})" for name in names) or "pass"
-    written: dict[str, Any] = {}
-    exec(  # noqa: S102  # nothing but the names of a class's own fields
-        f"def make({', '.join(names)}):\n    made = new(cls)\n    {sets}\n    return made",
-        {"new": object.__new__, "cls": cls, **setters},
-        written,
+def maker_of(cls: Callable[P, C]) -> Callable[P, C]:
+    """The function that makes instances of a frozen dataclass with slots, of all its values: by name or in order."""
+    frozen = cast("type[Any]", cls)
+    names = [field.name for field in fields(frozen)]
+    twin = type(
+        frozen.__name__,
+        frozen.__bases__,
+        {
+            "__slots__": frozen.__dict__["__slots__"],
+            "__setattr__": object.__setattr__,
+            "__delattr__": object.__delattr__,
+        },
     )
-    make: Callable[..., C] = written["make"]
-    return make
+    lines = [
+        f"def make({', '.join(names)}):",
+        "made = new(twin)",
+        *(f"made.{name} = {name}" for name in names),
+        "made.__class__ = frozen",
+        "return made",
+    ]
+    written: dict[str, Any] = {"new": object.__new__, "twin": twin, "frozen": frozen}
+    exec("\n    ".join(lines), written)  # noqa: S102  # nothing but the names of a class's own fields
+    return cast("Callable[P, C]", written["make"])

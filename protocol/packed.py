@@ -35,7 +35,7 @@ class PackedCodec(Generic[M]):
         names = [row.name for row in rows]
         kinds = list(enumerate(row.kind for row in rows))
         coded = [(place, kind.code) for place, kind in kinds if isinstance(kind, CodedType)]
-        self._make = maker_of(cls)
+        self._make: Callable[..., M] = maker_of(cls)
         self._extensible = extensible
         self._struct = struct.Struct("<" + "".join(_format_of(kind) for _, kind in kinds))
         self._values_of = _getter_of(names)
@@ -55,11 +55,12 @@ class PackedCodec(Generic[M]):
         self._complements = [
             (place, names.index(row.complement_of)) for place, row in enumerate(rows) if row.complement_of
         ]
+        self._admits_all = not (self._narrow or self._complements)
 
     def encode(self, message: M) -> bytes | None:
         """The bytes of a message."""
         values: Sequence[Any] = self._values_of(message)
-        if tuple(map(type, values)) != self._types or not self._admits(values):
+        if tuple(map(type, values)) != self._types or not (self._admits_all or self._admits(values)):
             return None
         try:
             if self._blocks:
@@ -85,13 +86,11 @@ class PackedCodec(Generic[M]):
                 values[place] = kind.from_wire(values[place])
         except (KeyError, ValueError):
             return None
-        return self._make(*values) if self._admits(values) else None
+        return self._make(*values) if self._admits_all or self._admits(values) else None
 
     def _admits(self, values: Sequence[Any]) -> bool:
-        # Most messages have neither: those are asked first, since `all` over nothing costs as much as the rest.
-        if self._narrow and not all(least <= values[place] <= most for place, least, most in self._narrow):
-            return False
-        return not self._complements or all(
+        """Whether numbers of the right type are within their limits, and repeat each other where they should."""
+        return all(least <= values[place] <= most for place, least, most in self._narrow) and all(
             values[place] ^ values[original] == 0xFFFFFFFF for place, original in self._complements
         )
 

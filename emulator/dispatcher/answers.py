@@ -18,6 +18,7 @@ from firmware_model.firmware.event_log import LogRecord as ModelRecord
 from firmware_model.quantities import ceil_div, whole_seconds
 from protocol.errands import Request
 from protocol.fields import UNKNOWN_U32, table_of
+from protocol.makers import maker_of
 from protocol.messages import codes as wire
 from protocol.messages import deliver, log, op, program, pump_time, read, stream
 from protocol.messages.log_records import DATA_OF, log_record
@@ -122,12 +123,16 @@ def _program_part(_request: Request, outcome: commands.ProgramPart) -> object:
     return read.TherapyReadAnswer(crc32=outcome.crc32, block_size=outcome.block_size, data=outcome.data)
 
 
+# Of all answers, this one is asked for again and again.
+_status_answer: Final = maker_of(read.StatusAnswer)
+
+
 def _status(request: Request, outcome: commands.StatusAnswer) -> object:
     if request.role is None:
         return read.ReducedStatusAnswer(
             run_state=word(wire.RunState, outcome.run_state), alarm_present=int(outcome.alarms_raised > 0)
         )
-    return read.StatusAnswer(**status_words(outcome))
+    return _status_answer(**status_words(outcome))
 
 
 def _time(_request: Request, outcome: commands.TimeAnswer) -> object:

@@ -76,11 +76,11 @@ class Flow:
         """
         if steps <= 0:
             return 0
+        if self.dose is None and self.bolus is None:
+            return self.base.us_until(steps)
         channels = [channel for channel in (self.base, self.dose, self.bolus) if channel is not None and channel.gain]
         if not channels:
             return None
         # The one that is there first by itself: together they are not later.
-        latest = min([ceil_div(steps * channel.threshold - channel.phase, channel.gain) for channel in channels])
-        if len(channels) == 1:
-            return latest
+        latest = min(ceil_div(steps * channel.threshold - channel.phase, channel.gain) for channel in channels)
         return first_instant(latest, lambda elapsed_us: self.steps_in(elapsed_us) >= steps)

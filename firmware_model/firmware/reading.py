@@ -40,14 +40,14 @@ from firmware_model.quantities import whole_seconds
 def status(firmware: Firmware, _command: ReadStatus) -> StatusAnswer:
     """What the pump believes of itself now."""
     record, step_nl = firmware.record, firmware.profile.motor.step_volume_nl
-    standing = [alarm for alarm in record.alarms if alarm.state is not AlarmState.CLEARED]
+    states = [alarm.state for alarm in record.alarms]
     bolus, channel = record.bolus, firmware.flow.bolus
     remaining_us = channel.us_until(bolus.steps - firmware.bolus_steps) if bolus and channel else 0
     return StatusAnswer(
         run_state=record.run_state,
         stop_reason=record.stop_reason,
-        alarms_raised=len(standing),
-        alarms_unacknowledged=sum(alarm.state is AlarmState.RAISED for alarm in standing),
+        alarms_raised=len(states) - states.count(AlarmState.CLEARED),
+        alarms_unacknowledged=states.count(AlarmState.RAISED),
         therapy_rev=record.therapy_rev,
         elapsed_us=firmware.elapsed_us,
         base_rate_nl_per_day=firmware.flow.base.gain,
