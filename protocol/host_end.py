@@ -71,8 +71,7 @@ class KeyWrong:
 HostEvent = Answered | Refused | NoAnswer | SessionReady | KeyWrong
 
 
-@dataclass(slots=True)
-class _Exchange:
+class _Exchange(Struct):
     operation: Operation
     payload: bytes
     txn: int

@@ -7,8 +7,11 @@ import zlib
 import construct
 from cobs import cobs  # type: ignore[import-untyped]  # cobs ships no types
 
-from emulator.assembly import DEFAULT_SERIAL_NUMBER, build_device
+from emulator.assembly import DEFAULT_SERIAL_NUMBER, build_device, load_profile
 from emulator.inputs import LineChange
+from emulator.vpump_wire import VpumpWire
+from emulator.wire import Direction
+from firmware_model.pump import Pump
 from protocol.channel import cipher_of
 from protocol.fields import encode, layout_of
 from protocol.frame import SEAL_SIZE
@@ -24,19 +27,18 @@ from protocol.refusals import OK
 US_BETWEEN = 10_000
 """Virtual time between two exchanges."""
 CHUNK = 4_096
+PORT = 0
 HOST_ID = 7
 NONCE = bytes(13)
 
 
-class SecuredLine:
-    """A host with a reader's session at a whole device, and what both say. Every event is taken notice of."""
+class Exchanges:
+    """A host with a reader's session at a pump, and the last frames of both. Subclasses carry frames between them."""
 
     def __init__(self) -> None:
-        self._device = build_device("reference-20", 0, DEFAULT_SERIAL_NUMBER, insecure=False, session_floor=0)
         self._host = HostEnd()
         self._now_us = 0
         self.request, self.answer = b"", b""
-        self._device.line(LineChange.OPENED, self._now_us)
         _require(isinstance(self._ask(HelloRequest(major=1, minor=0)), Answered), "nobody greets")
         key = test_keys(DEFAULT_SERIAL_NUMBER).of_role[Role.READER]
         self._host.open_session(SessionWanted(Role.READER, HOST_ID, key, b"bench..."), self._now_us)
@@ -60,15 +62,54 @@ class SecuredLine:
         return self._settle()
 
     def _settle(self) -> HostEvent | None:
-        device, host, now_us = self._device, self._host, self._now_us
+        host = self._host
         while request := host.data_to_send():
-            device.receive(request, now_us)
-            answer = device.data_to_send(now_us)
-            host.receive(answer, now_us)
+            answer = self._answer_to(request, self._now_us)
+            host.receive(answer, self._now_us)
             self.request, self.answer = request, answer
+        return host.next_event()
+
+    def _answer_to(self, request: bytes, now_us: int) -> bytes:
+        raise NotImplementedError
+
+
+class DeviceExchanges(Exchanges):
+    """With a whole device, whose every event is taken notice of."""
+
+    def __init__(self) -> None:
+        self._device = build_device("reference-20", 0, DEFAULT_SERIAL_NUMBER, insecure=False, session_floor=0)
+        self._device.line(LineChange.OPENED, 0)
+        super().__init__()
+
+    def _answer_to(self, request: bytes, now_us: int) -> bytes:
+        device = self._device
+        device.receive(request, now_us)
+        answer = device.data_to_send(now_us)
         while device.next_event() is not None:
             pass
-        return host.next_event()
+        return answer
+
+
+class BareExchanges(Exchanges):
+    """With the protocol's end and the model, and no device around them: no line's faults, no events, no time-outs."""
+
+    def __init__(self) -> None:
+        profile = load_profile("reference-20")
+        self._pump = Pump(profile, DEFAULT_SERIAL_NUMBER)
+        self._wire = VpumpWire(profile, DEFAULT_SERIAL_NUMBER, insecure=False)
+        self._cutter = self._wire.cutter(Direction.REQUEST)
+        self._wire.line_opened(PORT, 0)
+        super().__init__()
+
+    def _answer_to(self, request: bytes, now_us: int) -> bytes:
+        wire = self._wire
+        for frame in self._cutter.feed(request):
+            wire.receive(PORT, frame, now_us)
+        while (wanted := wire.next_request()) is not None:
+            reply = self._pump.command(wanted.command, now_us)
+            if reply is not None:
+                wire.reply(wanted.token, reply, now_us)
+        return b"".join(wire.frames_to_send(PORT))
 
 
 FRAME = construct.Struct(
@@ -88,7 +129,7 @@ class BareLibraries:
     """The libraries alone, on the bytes of one exchange: no check, no state, no pump."""
 
     def __init__(self) -> None:
-        line = SecuredLine()
+        line = DeviceExchanges()
         message = line.status()
         self._request, self._answer = (_body(wire) for wire in (line.request, line.answer))
         self._payload = encode(message)
@@ -120,7 +161,7 @@ class BulkBytes:
     """The frames of exchanges, one behind the other, as a recording of a line holds them."""
 
     def __init__(self, exchanges: int) -> None:
-        line = SecuredLine()
+        line = DeviceExchanges()
         line.run(1)
         self.frames = 2 * exchanges
         self._stream = (line.request + line.answer) * exchanges

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from types import MappingProxyType
 
-from scripts.bench_exchange import BareLibraries, BulkBytes, SecuredLine
+from scripts.bench_exchange import BareExchanges, BareLibraries, BulkBytes, DeviceExchanges
 from scripts.bench_timing import Figure, Run
 
-EXCHANGES = 2_000
-SLICES = 15
+EXCHANGES = 500
+SLICES = 60
 FRAMES = 2_000
 """Frames of the bulk bytes."""
 
@@ -19,7 +19,7 @@ class WireRun(Run):
     @cached_property
     def exchange_us(self) -> float:
         """Microseconds of one exchange, both ends and the device between them."""
-        return self.best_us(SecuredLine().run, EXCHANGES, SLICES)
+        return self.best_us(DeviceExchanges().run, EXCHANGES, SLICES)
 
     @cached_property
     def bare(self) -> BareLibraries:
@@ -31,6 +31,11 @@ def exchanges_per_second(run: WireRun) -> Figure:
     """STATUS in a session, asked, sealed, framed, answered and decoded; beside its structures in bare construct."""
     bare_us = run.best_us(run.bare.build_and_parse, EXCHANGES, SLICES)
     return Figure(1e6 / run.exchange_us, "exchanges/s", "bare construct on its structures", 1e6 / bare_us)
+
+
+def exchange_vs_ends(run: WireRun) -> Figure:
+    """The same exchange, beside the two ends of the protocol and the model without the device around them."""
+    return Figure(run.exchange_us, "us", "both ends and the model", run.best_us(BareExchanges().run, EXCHANGES, SLICES))
 
 
 def exchange_vs_aes_ccm(run: WireRun) -> Figure:
@@ -49,6 +54,7 @@ def frames_per_second(run: WireRun) -> Figure:
 WIRE_MEASURES: Mapping[str, Callable[[WireRun], Figure]] = MappingProxyType(
     {
         "wire.exchanges_per_second": exchanges_per_second,
+        "wire.exchange_vs_ends": exchange_vs_ends,
         "wire.exchange_vs_aes_ccm": exchange_vs_aes_ccm,
         "wire.frames_per_second": frames_per_second,
     }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import prod
 
-from firmware_model.quantities import US_PER_DAY, ceil_div, first_instant
+from firmware_model.quantities import US_PER_DAY, ceil_div
 
 
 @dataclass(slots=True)
@@ -27,6 +28,10 @@ class Channel:
     def us_until(self, steps: int) -> int | None:
         """Microseconds until so many more steps (at least one) have been made; None when it stands still."""
         return ceil_div(steps * self.threshold - self.phase, self.gain) if self.gain else None
+
+    def next_step_us(self, elapsed_us: int) -> int:
+        """When, after `elapsed_us`, a channel that flows makes its next step; in microseconds from now."""
+        return ceil_div((self.steps_in(elapsed_us) + 1) * self.threshold - self.phase, self.gain)
 
 
 Ahead = tuple[int, int, int, int, int, int]
@@ -81,6 +86,11 @@ class Flow:
         channels = [channel for channel in (self.base, self.dose, self.bolus) if channel is not None and channel.gain]
         if not channels:
             return None
-        # The one that is there first by itself: together they are not later.
-        latest = min(ceil_div(steps * channel.threshold - channel.phase, channel.gain) for channel in channels)
-        return first_instant(latest, lambda elapsed_us: self.steps_in(elapsed_us) >= steps)
+        # Counted with its fractions the flow is there first; of whole steps, no more than one or two are wanting then.
+        product = prod(channel.threshold for channel in channels)
+        phase = sum(channel.phase * (product // channel.threshold) for channel in channels)
+        gain = sum(channel.gain * (product // channel.threshold) for channel in channels)
+        elapsed_us = max(0, ceil_div(steps * product - phase, gain))
+        while self.steps_in(elapsed_us) < steps:
+            elapsed_us = min(channel.next_step_us(elapsed_us) for channel in channels)
+        return elapsed_us

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from protocol.framing import DELIMITER
-from scripts.bench_exchange import BareLibraries, BulkBytes, SecuredLine
+from scripts.bench_exchange import BareExchanges, BareLibraries, BulkBytes, DeviceExchanges, Exchanges
 from scripts.bench_measures import MEASURES, main
 from scripts.bench_model import ModelRun
 from scripts.bench_scenes import BOLUSES_A_DAY, CHANGES_A_DAY, DailyUse, bare_events, simpy_events
@@ -59,8 +59,9 @@ def test_daily_use_is_as_busy_as_it_says() -> None:
     assert not pump.has_events
 
 
-def test_an_exchange_is_a_status_that_is_asked_and_answered_in_a_session() -> None:
-    line = SecuredLine()
+@pytest.mark.parametrize("kind", [DeviceExchanges, BareExchanges])
+def test_an_exchange_is_a_status_that_is_asked_and_answered_in_a_session(kind: type[Exchanges]) -> None:
+    line = kind()
     line.run(2)
     request, answer = line.request, line.answer
     status = line.status()
