@@ -44,7 +44,6 @@ class VpumpFrame(WireFrame):
 
 
 _make_frame = maker_of(VpumpFrame)
-_NOT_REJECTED, _NOT_SILENT = "", False
 
 
 class VpumpCutter:
@@ -79,7 +78,7 @@ def classify(piece: Piece, direction: Direction, find_opener: FindOpener = lambd
             words = LazyText(lambda: explain(body, _plain(frame, opener)).summary)
             if direction is Direction.ANSWER and frame.flags in EVENT_FLAGS:
                 direction = Direction.EVENT
-            return _make_frame(piece.raw, direction, name, effect, words, _NOT_REJECTED, _NOT_SILENT, piece, frame)
+            return _make_frame(piece.raw, direction, name, effect, words, piece=piece, frame=frame)
         except FrameError as error:
             fault = error.fault
     if fault is None:

@@ -8,7 +8,7 @@ function is written for the class, as dataclasses writes its `__init__`; `__post
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any, ParamSpec, TypeVar, cast
 
 P = ParamSpec("P")
@@ -16,9 +16,14 @@ C = TypeVar("C")
 
 
 def maker_of(cls: Callable[P, C]) -> Callable[P, C]:
-    """The function that makes instances of a frozen dataclass with slots, of all its values: by name or in order."""
+    """The function that makes instances of a frozen dataclass with slots, of its values by name or in their order.
+
+    What has a default may be left out; those with a `default_factory` may not.
+    """
     frozen = cast("type[Any]", cls)
     names = [field.name for field in fields(frozen)]
+    defaults = {f"default_{field.name}": field.default for field in fields(frozen) if field.default is not MISSING}
+    parameters = [f"{name}=default_{name}" if f"default_{name}" in defaults else name for name in names]
     twin = type(
         frozen.__name__,
         frozen.__bases__,
@@ -29,12 +34,12 @@ def maker_of(cls: Callable[P, C]) -> Callable[P, C]:
         },
     )
     lines = [
-        f"def make({', '.join(names)}):",
+        f"def make({', '.join(parameters)}):",
         "made = new(twin)",
         *(f"made.{name} = {name}" for name in names),
         "made.__class__ = frozen",
         "return made",
     ]
-    written: dict[str, Any] = {"new": object.__new__, "twin": twin, "frozen": frozen}
+    written: dict[str, Any] = {"new": object.__new__, "twin": twin, "frozen": frozen, **defaults}
     exec("\n    ".join(lines), written)  # noqa: S102  # nothing but the names of a class's own fields
     return cast("Callable[P, C]", written["make"])

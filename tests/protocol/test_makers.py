@@ -56,6 +56,11 @@ class Even:
             raise ValueError("odd")
 
 
+def test_what_has_a_default_may_be_left_out() -> None:
+    bare = Frame(opcode=0x0201, txn=7, address=5, payload=b"x")
+    assert maker_of(Frame)(opcode=0x0201, txn=7, address=5, payload=b"x") == bare
+
+
 def test_it_wants_every_value_and_no_other_and_looks_at_none() -> None:
     make: Any = maker_of(Even)
     assert make(3).number == 3
