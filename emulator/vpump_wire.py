@@ -75,7 +75,7 @@ def classify(piece: Piece, direction: Direction, find_opener: FindOpener = lambd
             frame = parse_body(body)
             name, effect = name_of(frame)
             opener = find_opener(frame) if frame.sealed else None
-            words = LazyText(lambda: explain(body, _plain(frame, opener)).summary)
+            words = LazyText(partial(_summary, body, frame, opener))
             if direction is Direction.ANSWER and frame.flags in EVENT_FLAGS:
                 direction = Direction.EVENT
             return _make_frame(piece.raw, direction, name, effect, words, piece=piece, frame=frame)
@@ -84,6 +84,10 @@ def classify(piece: Piece, direction: Direction, find_opener: FindOpener = lambd
     if fault is None:
         return VpumpFrame(piece.raw, direction, silent=True, piece=piece)
     return VpumpFrame(piece.raw, direction, rejected=FAULT_WORDS[fault], piece=piece)
+
+
+def _summary(body: bytes, frame: Frame, opener: Opener | None) -> str:
+    return explain(body, _plain(frame, opener)).summary
 
 
 def _plain(frame: Frame, opener: Opener | None) -> bytes | None:

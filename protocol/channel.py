@@ -84,8 +84,7 @@ class Sealer:
             raise CounterExhausted
         self.counter += 1
         header = pack_header(SECURED_OF[flags], txn, opcode, address, session_id, len(payload))
-        nonce = nonce_of(self._salt, self._direction, self.counter)
-        sealed = self._cipher.encrypt(nonce, payload, header)
+        sealed = self._cipher.encrypt(nonce_of(self._salt, self._direction, self.counter), payload, header)
         counter = self.counter.to_bytes(COUNTER_SIZE, "little")
         return b"".join((header, sealed[:-TAG_SIZE], counter, sealed[-TAG_SIZE:]))
 

@@ -7,8 +7,8 @@ from types import MappingProxyType
 from scripts.bench_exchange import BareExchanges, BareLibraries, BulkBytes, DeviceExchanges
 from scripts.bench_timing import Figure, Run
 
-EXCHANGES = 500
-SLICES = 60
+EXCHANGES = 100
+SLICES = 300
 FRAMES = 2_000
 """Frames of the bulk bytes."""
 
