@@ -30,6 +30,7 @@ CHUNK = 4_096
 PORT = 0
 HOST_ID = 7
 NONCE = bytes(13)
+STATUS = StatusRequest()
 
 
 class Exchanges:
@@ -51,10 +52,10 @@ class Exchanges:
 
     def status(self) -> StatusAnswer:
         """Ask STATUS, and its answer."""
-        event = self._ask(StatusRequest())
-        _require(isinstance(event, Answered) and isinstance(event.message, StatusAnswer), "STATUS has no answer")
-        status: StatusAnswer = event.message  # type: ignore[union-attr]  # required above
-        return status
+        event = self._ask(STATUS)
+        if isinstance(event, Answered) and isinstance(event.message, StatusAnswer):
+            return event.message
+        raise RuntimeError(f"STATUS has come to {event!r}")
 
     def _ask(self, message: object) -> HostEvent | None:
         self._now_us += US_BETWEEN
