@@ -104,7 +104,7 @@ class BareExchanges(Exchanges):
 
     def _answer_to(self, request: bytes, now_us: int) -> bytes:
         wire = self._wire
-        for frame in self._cutter.feed(request):
+        for frame in self._cutter.feed(request, now_us):
             wire.receive(PORT, frame, now_us)
         while (wanted := wire.next_request()) is not None:
             reply = self._pump.command(wanted.command, now_us)
