@@ -12,7 +12,7 @@ import construct
 
 from protocol.field_types import BlobType, BytesType, CodedType, FieldType, IntegerType, TextType
 from protocol.framing import CRC_SIZE, crc32
-from protocol.packed import PackedCodec, PackedRow, packed_codec
+from protocol.packed import PackedCodec, packed_codec
 from protocol.refusals import NO_FIELD, OK, NakCode
 
 M = TypeVar("M")
@@ -378,18 +378,10 @@ def message(cls: Any = None, /, *, extensible: bool = False, ends_with_crc32: bo
         fields = _fields_of(made)
         codec = construct.Struct(*(field.name / _subcon_of(field, fields) for field in fields))
         setattr(made, _LAYOUT, Layout(fields, codec, extensible, ends_with_crc32))
-        setattr(made, _PACKED, _packed_codec_of(made))
+        setattr(made, _PACKED, None if ends_with_crc32 else packed_codec(made, fields, extensible=extensible))
         return made
 
     return decorate if cls is None else decorate(cls)
-
-
-def _packed_codec_of(made: type[M]) -> PackedCodec[M] | None:
-    layout = layout_of(made)
-    if layout.ends_with_crc32 or layout.fixed_size is None:
-        return None
-    rows = [PackedRow(field.name, field.kind, field.complement_of) for field in layout.fields]
-    return packed_codec(made, rows, extensible=layout.extensible)
 
 
 def _subcon_of(field: Field, fields: tuple[Field, ...]) -> construct.Construct[Any, Any]:

@@ -12,7 +12,7 @@ import enum
 import struct
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from protocol.field_types import BlockType, CodedType, FieldType, IntegerType, TextType
 from protocol.makers import maker_of
@@ -20,18 +20,23 @@ from protocol.makers import maker_of
 M = TypeVar("M")
 
 
-class PackedRow(NamedTuple):
-    """What has to be known of a field."""
+class Row(Protocol):
+    """What has to be known of a field. `size` is None where it varies, or where the field is not always there."""
 
-    name: str
-    kind: FieldType
-    complement_of: str | None
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> FieldType: ...
+    @property
+    def size(self) -> int | None: ...
+    @property
+    def complement_of(self) -> str | None: ...
 
 
 class PackedCodec(Generic[M]):
     """Bytes and values of one message class; what has to be looked at beyond the types is sorted out beforehand."""
 
-    def __init__(self, cls: type[M], rows: Sequence[PackedRow], *, extensible: bool) -> None:
+    def __init__(self, cls: type[M], rows: Sequence[Row], *, extensible: bool) -> None:
         names = [row.name for row in rows]
         kinds = list(enumerate(row.kind for row in rows))
         coded = [(place, kind.code) for place, kind in kinds if isinstance(kind, CodedType)]
@@ -95,9 +100,10 @@ class PackedCodec(Generic[M]):
         )
 
 
-def packed_codec(cls: type[M], rows: Sequence[PackedRow], *, extensible: bool) -> PackedCodec[M] | None:
+def packed_codec(cls: type[M], rows: Sequence[Row], *, extensible: bool) -> PackedCodec[M] | None:
     """The codec of a message class; None where a field has no fixed size, or is made of messages."""
-    if all(isinstance(row.kind, IntegerType | CodedType | BlockType) for row in rows):
+    packed = IntegerType | CodedType | BlockType
+    if all(row.size is not None and isinstance(row.kind, packed) for row in rows):
         return PackedCodec(cls, rows, extensible=extensible)
     return None
 
