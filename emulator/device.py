@@ -203,7 +203,7 @@ class Device:
             self._see(port, frame)
         else:
             self._reject(port, frame.raw, frame.rejected)
-        for passed in self._through_faults(port, frame, self._line(port).requests):
+        for passed in self._through_faults(port, frame):
             reason = self.wire.receive(port, passed, now)
             if passed is not frame:
                 reason = reason or passed.rejected
@@ -332,11 +332,11 @@ class Device:
                 continue
             self._see(port, frame)
             limit = EVENT_OUTPUT_LIMIT if frame.direction is Direction.EVENT else OUTPUT_LIMIT
-            for passed in self._through_faults(port, frame, line.answers):
+            for passed in self._through_faults(port, frame):
                 if len(line.output) + len(passed.raw) <= limit:
                     line.output += passed.raw
 
-    def _through_faults(self, port: int, frame: WireFrame, cutter: FrameCutter) -> Iterator[WireFrame]:
+    def _through_faults(self, port: int, frame: WireFrame) -> Iterator[WireFrame]:
         """What is left of a frame behind the line's faults; each piece is told when it is taken."""
         struck = self._faults.strike(frame)
         if struck is None:
@@ -344,6 +344,9 @@ class Device:
             return
         fault, instead = struck
         self._emit(events.FaultFired, fault=str(fault), port=port, raw=frame.raw)
+        # Not the line's own cutter: that is in the middle of what came with this frame.
+        is_request = frame.direction is Direction.REQUEST
+        cutter = self.wire.cutter(Direction.REQUEST if is_request else Direction.ANSWER)
         for index, raw in enumerate(instead):
             if index or raw != frame.raw:
                 self._emit(

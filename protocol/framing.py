@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import zlib
+from collections.abc import Iterator
 from typing import Final
 
 from cobs import cobs  # type: ignore[import-untyped]  # cobs ships no types
@@ -17,6 +18,8 @@ BODY_MAX: Final = 249
 ENCODED_MAX: Final = BODY_MAX + CRC_SIZE + 1
 # Bytes that are skipped after an oversize frame leave in pieces of this size, so that nothing grows with the garbage.
 SKIP_PIECE: Final = 255
+# So much of a long chunk is looked at together.
+WINDOW: Final = 4096
 
 
 class LineFault(enum.Enum):
@@ -65,7 +68,8 @@ def encode_wire(body_without_crc: bytes) -> bytes:
 class StreamReader:
     """Cuts a stream to pieces, the same ones however it is chunked; holds at most one delimiter and one frame.
 
-    There is no gap timer: a partial frame waits for its 00, and is dropped at its 255th byte without one.
+    There is no gap timer: a partial frame waits for its 00, and is dropped at its 255th byte without one. However much
+    is fed at once, a reader needs memory for a frame, a window and one piece.
     """
 
     def __init__(self) -> None:
@@ -82,47 +86,40 @@ class StreamReader:
         self._held = b""
         self._skipping = False
 
-    def feed(self, data: bytes) -> list[Piece]:
-        stream = self._held + data
-        pieces: list[Piece] = []
-        at = 0
-        while at < len(stream) and (following := self._cut(stream, at, pieces)) > at:
-            at = following
-        self._held = stream[at:]
-        return pieces
+    def feed(self, data: bytes) -> Iterator[Piece]:
+        """The pieces that are complete with these bytes, each cut when it is taken. Take all before feeding more."""
+        for start in range(0, len(data), WINDOW):
+            stream = self._held + data[start : start + WINDOW]
+            at = 0
+            while (piece := self._cut(stream, at)) is not None:
+                yield piece
+                at += len(piece.raw)
+            self._held = stream[at:]
 
-    def _cut(self, stream: bytes, at: int, pieces: list[Piece]) -> int:
-        """Append the next piece and return where the following one begins; `at` itself when more bytes are needed."""
+    def _cut(self, stream: bytes, at: int) -> Piece | None:
+        """The piece that begins there; None when more bytes are needed."""
         if self._skipping:
-            return self._skip(stream, at, pieces)
+            return self._skip(stream, at)
         start = at + stream.startswith(DELIMITER, at)
         end = stream.find(DELIMITER, start, start + ENCODED_MAX + 1)
         if end >= 0:
             if end == start:
                 # Of two 00 in a row, the second may be the beginning of the next frame.
-                pieces.append(_SPARE_DELIMITER)
-                return at + 1
-            pieces.append(_piece(stream[at : end + 1], stream[start:end]))
-            return end + 1
+                return _SPARE_DELIMITER
+            return _piece(stream[at : end + 1], stream[start:end])
         if len(stream) - start <= ENCODED_MAX:
-            return at
+            return None
         self._skipping = True
-        following = start + ENCODED_MAX + 1
-        pieces.append(Piece(stream[at:following], None, LineFault.OVERSIZE))
-        return following
+        return Piece(stream[at : start + ENCODED_MAX + 1], None, LineFault.OVERSIZE)
 
-    def _skip(self, stream: bytes, at: int, pieces: list[Piece]) -> int:
+    def _skip(self, stream: bytes, at: int) -> Piece | None:
         end = stream.find(DELIMITER, at, at + SKIP_PIECE)
         if end < 0:
             if len(stream) - at < SKIP_PIECE:
-                return at
-            end = at + SKIP_PIECE
-        else:
-            self._skipping = False
-            if end == at:
-                return self._cut(stream, at, pieces)
-        pieces.append(Piece(stream[at:end]))
-        return end
+                return None
+            return Piece(stream[at : at + SKIP_PIECE])
+        self._skipping = False
+        return Piece(stream[at:end]) if end > at else self._cut(stream, at)
 
 
 def _piece(raw: bytes, encoded: bytes) -> Piece:

@@ -68,7 +68,7 @@ def test_each_line_error_is_named(stretch: bytes, fault: LineFault) -> None:
 
 def test_an_oversize_frame_is_dropped_at_its_255th_byte_and_skipped_to_the_next_zero() -> None:
     reader = StreamReader()
-    assert reader.feed(b"\x00" + b"\x01" * 254) == []
+    assert list(reader.feed(b"\x00" + b"\x01" * 254)) == []
     assert [piece.fault for piece in reader.feed(b"\x01")] == [LineFault.OVERSIZE]
     assert [piece.fault for piece in reader.feed(b"\x01" * 1000)] == [None] * 3
     assert [piece.body for piece in reader.feed(encode_wire(b"a" * 12))] == [None, b"a" * 12]
@@ -76,7 +76,7 @@ def test_an_oversize_frame_is_dropped_at_its_255th_byte_and_skipped_to_the_next_
 
 def test_reset_forgets_the_unfinished_rest() -> None:
     reader = StreamReader()
-    reader.feed(b"\x00" + b"\x01" * 300)
+    assert [piece.fault for piece in reader.feed(b"\x00" + b"\x01" * 300)] == [LineFault.OVERSIZE]
     reader.reset()
     assert reader.pending == 0
     assert [piece.body for piece in reader.feed(encode_wire(b"a" * 12)[1:])] == [b"a" * 12]
@@ -110,7 +110,7 @@ def test_a_megabyte_of_anything_is_read_quickly_and_hardly_any_of_it_is_held() -
     for stream in (noise, bytes(200_000), b"\x01" * 1_000_000, encode_wire(b"a" * 200) * 5_000):
         reader = StreamReader()
         started = time.perf_counter()
-        pieces = reader.feed(stream)
+        pieces = list(reader.feed(stream))
         assert time.perf_counter() - started < 2
         assert reader.pending <= 255
         assert max(len(piece.raw) for piece in pieces) <= 256

@@ -35,7 +35,7 @@ def host() -> HostEnd:
 
 
 def sent(host: HostEnd) -> Frame | None:
-    pieces = StreamReader().feed(host.data_to_send())
+    pieces = list(StreamReader().feed(host.data_to_send()))
     if not pieces:
         return None
     (piece,) = pieces
