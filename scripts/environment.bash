@@ -64,6 +64,19 @@ synchronise() { # KIND PYTHON
     rm "$venv/unfinished"
 }
 
+# What one script wants on top of the development environment; a new one of that has lost it, and gets it again.
+ensure_addition() { # KIND: fuzz
+    ensure_environment dev
+    if stamp_matches "$1"; then return; fi
+    echo "vpump: adding requirements/$1.txt to .venv" >&2
+    if ! "$python" -m pip -qq --disable-pip-version-check --no-input install --only-binary :all: \
+        --require-hashes --no-deps -r "$root/requirements/$1.txt" 1>&2 </dev/null; then
+        echo "vpump: the pinned packages of requirements/$1.txt could not be installed; the message above says why." >&2
+        exit 2
+    fi
+    cp "$root/requirements/$1.txt" "$venv/installed-$1.txt"
+}
+
 ensure_environment() { # KIND: runtime or dev
     if environment_is_current "$1"; then return; fi
     local base

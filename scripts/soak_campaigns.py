@@ -16,10 +16,13 @@ from hypothesis import seed as hypothesis_seed
 from hypothesis.errors import HypothesisException, StopTest
 from hypothesis.stateful import run_state_machine_as_test
 
+from scripts.fuzzing import fuzz as fuzz_target
 from tests.at_most_once.matrix import CELLS, reasons, table, try_cell
 from tests.capture.damaged_recordings import explain_damaged
 from tests.device.hurt_sessions import flip_every_bit, replay_everywhere
 from tests.device.line_flood import FloodedPump
+from tests.device.siege import STATES as SIEGED_STATES
+from tests.device.siege import besiege
 from tests.device.test_programming_cuts import SHARES as PROGRAMMING_SHARES
 from tests.device.test_programming_cuts import TRANSACTIONS as PROGRAMMING
 from tests.device.test_programming_cuts import cut_twice as cut_programming_twice
@@ -38,6 +41,9 @@ MOST_SCALE = 1_000_000
 # Worlds that one seed stands for: few enough to be run again while somebody waits.
 WORLDS_OF_SEED = 50
 INTERRUPTED = 130
+THOUSAND = 1_000
+# Of a thousand inputs to the line's ends, how many go to each target of tests/fuzz: what is cheap can be had often.
+FUZZ_SHARES: Mapping[str, int] = {"reader": 300, "messages": 300, "host": 250, "session": 130, "device": 20}
 
 PROGRAMMING_PAIRS = PROGRAMMING_SHARES * len(PROGRAMMING)
 
@@ -154,6 +160,13 @@ def replay(seed: int, sessions: int, figures: Figures, tick: Tick) -> None:
         tick()
 
 
+def siege(seed: int, rounds: int, figures: Figures, tick: Tick) -> None:
+    """A thousand frames of the field tables' grammar, without a session and as reader, at a pump in each state."""
+    for at in range(rounds):
+        besiege(seed + at // len(SIEGED_STATES), at % len(SIEGED_STATES), figures)
+        tick()
+
+
 def invariants(seed: int, steps: int, figures: Figures, tick: Tick) -> None:
     """Anything is done to a pump, and its invariants hold."""
     search(seed, steps, figures, tick)
@@ -226,6 +239,18 @@ def recordings(seed: int, count: int, figures: Figures, tick: Tick) -> None:
         tick()
 
 
+def fuzz(seed: int, thousands: int, figures: Figures, tick: Tick) -> None:
+    """Inputs that a coverage-guided fuzzer makes, to reader, decoders, both ends and the whole device."""
+    before, ticked = 0, 0
+    for target, share in FUZZ_SHARES.items():
+        for inputs, places in fuzz_target(target, thousands * share, seed):
+            figures[f"{target} inputs"], figures[f"{target} places"] = inputs, places
+            while ticked < (before + inputs) // THOUSAND:
+                ticked += 1
+                tick()
+        before += thousands * share
+
+
 def _chance(seed: int) -> Random:
     return Random(seed)  # noqa: S311 (chance for a search, no secret)
 
@@ -238,6 +263,9 @@ CAMPAIGNS: Mapping[str, Campaign] = {
         Campaign("watch", "who watches by the rules misses nothing", "worlds", 500, watch, WORLDS_OF_SEED),
         Campaign("bits", "every single bit of every frame of 50 sessions", "sessions", 50, bits, 1),
         Campaign("replay", "every frame of 50 sessions again in every later state", "sessions", 50, replay, 1),
+        Campaign(
+            "siege", "a million frames of any grammar change no delivery", "rounds", 1_002, siege, len(SIEGED_STATES)
+        ),
         Campaign("invariants", "what holds of a pump whatever is done", "steps", 1_000_000, invariants, STEPS_OF_SEED),
         Campaign("twin", "the model and its naive twin tell the same", "worlds", 3_000, twin, 1),
         Campaign("splits", "three ways to cut the time change nothing", "worlds", 1_000, splits, 1),
@@ -257,6 +285,7 @@ CAMPAIGNS: Mapping[str, Campaign] = {
             "foreign", "Kaitai's parsers and tshark read frames as we do", "frames", 100_000, foreign, FRAMES_OF_SEED
         ),
         Campaign("recordings", "damaged recordings, explained", "recordings", 20_000, recordings, 1),
+        Campaign("fuzz", "inputs that are led by coverage, to both ends of the line", "thousands", 10_000, fuzz),
     )
 }
 QUICK: Mapping[str, float] = {"invariants": 0.1, "twin": 0.1, "splits": 1.0, "restores": 0.3}

@@ -68,7 +68,7 @@ def test_a_frame_and_a_spare_delimiter_have_nothing_wrong() -> None:
 
 
 def test_a_piece_without_its_first_delimiter_is_counted_from_its_own_beginning() -> None:
-    second = list(StreamReader().feed(STATUS + changed(3, 0x06))[1:])[1]
+    _, second, *_ = StreamReader().feed(STATUS + changed(3, 0x06)[1:])
     assert not second.raw.startswith(b"\0")
     found = diagnose(second)
     assert found == Diagnosis(LineFault.CRC, 13, found.words if found else "")
