@@ -33,6 +33,7 @@ UNTRACED = (
     "tests/cli/test_program_view.py",
     "tests/device/test_access.py",
     "tests/device/test_foreign_frames.py",
+    "tests/device/test_haunted_pump.py",
     "tests/device/test_hurt_sessions.py",
     "tests/device/test_line_flood.py",
     "tests/device/test_lockout.py",

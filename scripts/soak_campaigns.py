@@ -19,6 +19,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from scripts.fuzzing import fuzz as fuzz_target
 from tests.at_most_once.matrix import CELLS, reasons, table, try_cell
 from tests.capture.damaged_recordings import explain_damaged
+from tests.device.haunted_pump import haunt
 from tests.device.hurt_sessions import flip_every_bit, replay_everywhere
 from tests.device.line_flood import FloodedPump
 from tests.device.siege import STATES as SIEGED_STATES
@@ -160,6 +161,11 @@ def replay(seed: int, sessions: int, figures: Figures, tick: Tick) -> None:
         tick()
 
 
+def archive(seed: int, sessions: int, figures: Figures, tick: Tick) -> None:
+    """Everything that was recorded in all sessions of one pump comes again at each of its later steps."""
+    haunt(seed, sessions, figures, tick)
+
+
 def siege(seed: int, rounds: int, figures: Figures, tick: Tick) -> None:
     """A thousand frames of the field tables' grammar, without a session and as reader, at a pump in each state."""
     for at in range(rounds):
@@ -263,6 +269,7 @@ CAMPAIGNS: Mapping[str, Campaign] = {
         Campaign("watch", "who watches by the rules misses nothing", "worlds", 500, watch, WORLDS_OF_SEED),
         Campaign("bits", "every single bit of every frame of 50 sessions", "sessions", 50, bits, 1),
         Campaign("replay", "every frame of 50 sessions again in every later state", "sessions", 50, replay, 1),
+        Campaign("archive", "every frame of 50 sessions of one pump again at every step", "sessions", 50, archive),
         Campaign(
             "siege", "a million frames of any grammar change no delivery", "rounds", 1_002, siege, len(SIEGED_STATES)
         ),
