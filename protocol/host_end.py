@@ -79,6 +79,7 @@ class _Exchange(Struct):
     retries: int = 0
     pendings: int = 0
     renumberings: int = 0
+    put_off: bool = False
 
 
 class HostEnd:
@@ -180,6 +181,7 @@ class HostEnd:
 
     def _send(self, exchange: _Exchange, now: int) -> None:
         exchange.deadline = now + self._timeout_us
+        exchange.put_off = False
         try:
             # A frame that has not left yet is not worth sending beside its retry.
             self._unsent = encode_wire(self._body_of(exchange))
@@ -287,7 +289,10 @@ class HostEnd:
                 exchange.pendings += 1
                 exchange.deadline = now + PENDING_TIMEOUT_US
         elif nak.code == NakCode.BUSY and exchange.retries < self._retries:
-            exchange.deadline = now + BUSY_WAIT_US
+            # Once for each copy that was sent: who goes on saying it must not keep the host for ever.
+            if not exchange.put_off:
+                exchange.put_off = True
+                exchange.deadline = now + BUSY_WAIT_US
         elif nak.code == NakCode.SEQUENCE and exchange.operation.sequenced and exchange.renumberings < RENUMBERINGS_MAX:
             self._renumber(exchange, nak.detail, now)
         else:
