@@ -32,6 +32,7 @@ UNTRACED = (
     "tests/cli/test_program_limits.py",
     "tests/cli/test_program_view.py",
     "tests/device/test_access.py",
+    "tests/device/test_bounds.py",
     "tests/device/test_foreign_frames.py",
     "tests/device/test_haunted_pump.py",
     "tests/device/test_hurt_sessions.py",
