@@ -257,6 +257,20 @@ class Siege:
             operation = self.operation()
         return READERS_PORT, self.sealed_frame(operation.opcode, self.payload(operation)).to_wire()
 
+    def sealed_retry(self) -> tuple[int, bytes]:
+        """What the reader asked last, sealed anew."""
+        session = next((each for each in live_sessions(self.device) if each.port == READERS_PORT), None)
+        if session is None or session.last is None or self.reader.channel is None:
+            return self.sealed()
+        frame = Frame(
+            opcode=session.last.opcode,
+            txn=session.last.txn,
+            address=SERIAL,
+            payload=session.last.payload,
+            flags=Flag.RETRY,
+        )
+        return READERS_PORT, self.reader.channel.seal(frame).to_wire()
+
     def sealed_unknown(self) -> tuple[int, bytes]:
         """An opcode that there is none of, in the reader's session."""
         opcode = self.random.choice((*_UNKNOWN_OPCODES, self.random.randrange(0x8000)))
@@ -375,6 +389,7 @@ ATTACKS: Final[Mapping[str, Callable[[Siege], tuple[int, bytes]]]] = MappingProx
     {
         "clear": Siege.clear,
         "sealed": Siege.sealed,
+        "sealed retry": Siege.sealed_retry,
         "sealed unknown": Siege.sealed_unknown,
         "sealed elsewhere": Siege.sealed_elsewhere,
         "sealed and bent": Siege.sealed_and_bent,
