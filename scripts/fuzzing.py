@@ -15,6 +15,7 @@ from tests.fuzz.seeds import TOKENS
 
 FUZZ = Path(__file__).resolve().parent / "fuzz"
 LAST_WORDS = 40
+_BANNER = ("INFO:", "WARNING:")
 _PROGRESS = re.compile(r"#(\d+)\s+(\w+)\s+cov: (\d+)")
 
 
@@ -32,15 +33,17 @@ def fuzz(target: str, runs: int, seed: int) -> Iterator[tuple[int, int]]:
         prepare(directory, target)
         command = [str(FUZZ), target, str(runs), str(seed), name]
         said: deque[str] = deque(maxlen=LAST_WORDS)
+        # The traceback is on its standard output, all else on the other.
         with subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as running:
-            assert running.stderr is not None  # noqa: S101 - it was asked for
+            assert running.stdout is not None  # noqa: S101 - it was asked for
             try:
-                for line in running.stderr:
-                    said.append(line)
+                for line in running.stdout:
                     if told := _PROGRESS.match(line):
                         yield min(int(told[1]), runs), int(told[3])
+                    elif not line.startswith(_BANNER):
+                        said.append(line)
             finally:
                 running.terminate()
         if running.returncode != 0:
