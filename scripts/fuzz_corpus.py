@@ -13,7 +13,7 @@ from typing import Any
 
 from scripts.fuzzing import FUZZ, prepare
 from scripts.soak_campaigns import FUZZ_SHARES
-from tests.fuzz.corpus import write_corpus
+from tests.fuzz.kept_inputs import write_corpus
 from tests.fuzz.seeds import seeds_of
 from tests.fuzz.targets import TARGETS, Target
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
-from tests.fuzz.corpus import corpus_of
+from tests.fuzz.kept_inputs import corpus_of
 from tests.fuzz.seeds import TOKENS
 
 FUZZ = Path(__file__).resolve().parent / "fuzz"

@@ -26,7 +26,7 @@ from scripts.soak_campaigns import FUZZ_SHARES
 from tests.conftest import Counted
 from tests.fuzz import device_target, host_target, session_target
 from tests.fuzz.acts import act
-from tests.fuzz.corpus import CORPUS_MAX_BYTES, HERE, corpus_file, corpus_of, regressions
+from tests.fuzz.kept_inputs import CORPUS_MAX_BYTES, HERE, corpus_file, corpus_of, regressions
 from tests.fuzz.targets import TARGETS
 
 VERBS = {"device": device_target.VERBS, "session": session_target.VERBS, "host": host_target.VERBS}
