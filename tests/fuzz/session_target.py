@@ -37,6 +37,8 @@ HOST_ID: Final = 0x51
 SESSIONS_MAX: Final = 1 + 2 * SESSIONS_OF_ROLE_MAX + LINES
 """The clinician's, readers' and patients'; with INSECURE one for each line."""
 _NAKS: Final = tuple(NakCode)
+_HELLO: Final = hello_of(ADDRESS)
+_ROLE_KEYS: Final = test_keys(ADDRESS)
 _ANSWERS: Final[Mapping[type, Any]] = {type(example): example for example in EXAMPLES}
 
 
@@ -56,7 +58,7 @@ class FuzzedEnd:
     answered: int = 0
 
     def __post_init__(self) -> None:
-        self.end = DeviceEnd(hello=hello_of(ADDRESS), role_keys=test_keys(ADDRESS), insecure=self.insecure)
+        self.end = DeviceEnd(hello=_HELLO, role_keys=_ROLE_KEYS, insecure=self.insecure)
         self.readers = {port: StreamReader() for port in range(LINES)}
         for port in self.readers:
             self.end.line_opened(port, 0)
@@ -197,7 +199,7 @@ class FuzzedEnd:
     def keys(self, argument: bytes) -> None:
         """Somebody gives the pump other keys."""
         given = RoleKeys({role: argument[:16].ljust(16, b"\0") for role in Role})
-        self.end.replace_keys(hello_of(ADDRESS), given if argument else test_keys(ADDRESS))
+        self.end.replace_keys(_HELLO, given if argument else _ROLE_KEYS)
 
 
 # The place of a verb is a part of every committed seed: new ones come behind the last.
