@@ -12,7 +12,7 @@ from emulator.dispatcher import requests
 from firmware_model.commands import Origin
 from firmware_model.firmware import codes as model
 from protocol import device_end
-from protocol.access import access_of, role_refusal
+from protocol.access import PumpState, access_of, role_refusal
 from protocol.channel import Opener, TagWrong
 from protocol.errands import Request
 from protocol.frame import Frame
@@ -22,7 +22,7 @@ from protocol.refusals import NakCode
 from protocol.sessions import Session, Sessions
 from tests.conftest import Counted
 from tests.device.payload_grammar import PAYLOADS
-from tests.device.siege import ATTACKS, STATES, Siege, besiege
+from tests.device.siege import ATTACKS, STATES, Besieged, Siege, besiege
 
 SEED = 1
 FRAMES = 400
@@ -50,6 +50,18 @@ def test_a_siege_of_a_pump_in_each_state_changes_nothing_that_is_delivered(count
             assert met[f"{operation.name} NAK 34 AUTH_REQUIRED"] > 3, f"{operation.name} was hardly asked for without"
             assert met[f"{operation.name} OK"] == 0
     counted("frames of a siege", figures["frames"])
+
+
+@pytest.mark.parametrize(
+    ("state", "granted"),
+    [(PumpState.RUNNING, "BOLUS_EXECUTE"), (PumpState.STOPPED, "PROGRAM_COMMIT"), (PumpState.BOLUS, "BOLUS_CANCEL")],
+)
+def test_the_doors_are_prepared(state: PumpState, granted: str) -> None:
+    """What the besieged clinician could send next is granted him: a frame that is let through has its effect."""
+    besieged = Besieged(state)
+    before = besieged.device.pump.delivery_digest()
+    assert besieged.clinician.verdict(besieged.clinician.sealed(besieged.well_meant[granted])) is None
+    assert besieged.device.pump.delivery_digest() != before
 
 
 def test_the_same_seed_is_the_same_siege() -> None:
