@@ -6,7 +6,7 @@ from typing import Final
 
 from emulator.worked.desk import Desk, Entry, entries_markdown
 from protocol.fields import encode
-from protocol.messages.codes import Block, Mode
+from protocol.messages.codes import Block, ChangedFlag, Mode, TelemetryField
 from protocol.messages.link import CloseRequest, KeepaliveRequest
 from protocol.messages.op import OpListAnswer, OpListRequest
 from protocol.messages.program import (
@@ -34,8 +34,12 @@ from protocol.messages.program import (
     StageReadRequest,
 )
 from protocol.messages.read import StatusRequest
+from protocol.messages.stream import ResetFlagsRequest, SubscribeRequest
 
 HOST_CHALLENGE: Final = bytes.fromhex("0102030405060708")
+ALL_FLAGS: Final = ChangedFlag(sum(ChangedFlag))
+LOG_LAST: Final = 2
+"""The record of the commit, behind that of the first boot."""
 _NO_DRUG: Final = DrugEntry(name="", concentration_ng_per_ml=0, stability_days=0)
 _EMPTY_DAY: Final = (ChangeEntry(start_min=NO_CHANGE, rate_nl_per_day=0),) * CHANGES_MAX
 _DAY: Final = (
@@ -60,7 +64,7 @@ PROGRAM: Final = {
 
 
 def session_to_commit() -> list[Entry]:
-    """HELLO, OPEN, AUTH, STATUS, OP_LIST, the seven blocks, VALIDATE, STAGE_READ, COMMIT, KEEPALIVE, CLOSE."""
+    """HELLO, OPEN, AUTH, STATUS, OP_LIST, the seven blocks, VALIDATE, STAGE_READ, COMMIT, an event, CLOSE."""
     desk = Desk()
     desk.open_line()
     desk.open_session(HOST_CHALLENGE)
@@ -87,6 +91,9 @@ def session_to_commit() -> list[Entry]:
             stage_id=begun.stage_id, crc32=validated.crc32, op_id=op_id, therapy_rev=listed.therapy_rev
         )
     )
+    desk.remark("Telemetry: an event comes sealed among the answers, and what it has told is reset.")
+    desk.ask(SubscribeRequest(fields=TelemetryField.RUN_STATE | TelemetryField.RESERVOIR, period_s=60))
+    desk.ask(ResetFlagsRequest(changed=ALL_FLAGS, log_epoch=listed.epoch, log_sequence=LOG_LAST))
     desk.remark("KEEPALIVE stands outside the sequence: its txn comes from the host's other counter.")
     desk.ask(KeepaliveRequest())
     desk.ask(CloseRequest())
