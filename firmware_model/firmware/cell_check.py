@@ -8,16 +8,10 @@ from __future__ import annotations
 
 from firmware_model.commands import Reason, Refusal
 from firmware_model.firmware.core import Firmware
-from firmware_model.plant.cell import Load
-
-
-def cell_is_weak(firmware: Firmware) -> bool:
-    """Whether the cell shows less, under the motor's load, than the electronics start with."""
-    return firmware.sensors.cell_mv(Load.MOTOR) < firmware.profile.cell.restart_mv
 
 
 def cell_refusal(firmware: Firmware) -> Refusal | None:
     """Why no therapy and no bolus may begin on this cell, with the millivolts that it takes, or None."""
-    if not cell_is_weak(firmware):
+    if not firmware.sensors.cell_is_weak():
         return None
     return Refusal(Reason.BATTERY_LOW, detail=firmware.profile.cell.restart_mv)

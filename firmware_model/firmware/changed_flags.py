@@ -17,6 +17,7 @@ from typing import Final
 
 from firmware_model.firmware.codes import ChangedFlag, Role
 from firmware_model.firmware.event_log import LogRecord, LogType
+from firmware_model.state import DERIVED
 
 CAUSES: Final[Mapping[ChangedFlag, tuple[LogType, ...]]] = MappingProxyType(
     {
@@ -47,6 +48,7 @@ CAUSES: Final[Mapping[ChangedFlag, tuple[LogType, ...]]] = MappingProxyType(
 _FLAGS: Final = tuple(CAUSES)
 _PLACE_OF: Final = {kind: place for place, causes in enumerate(CAUSES.values()) for kind in causes}
 _ROLES: Final = tuple(Role)
+_BOOT: Final = LogType.BOOT
 _NOTHING: Final = -1
 _BEYOND: Final = 1 << 32
 
@@ -57,10 +59,12 @@ class ChangedFlags:
 
     set_at   for each flag the last record that set it
     read_to  for each role, by each flag, the record up to which a reset has named the log
+    latest   for each flag the latest of these, beyond which it is set for all roles; empty: not worked out yet
     """
 
     set_at: list[int] = field(default_factory=lambda: [0] * len(_FLAGS))
     read_to: list[list[int]] = field(default_factory=lambda: [[_NOTHING] * len(_FLAGS) for _ in _ROLES])
+    latest: list[int] = field(default_factory=list, init=False, metadata=DERIVED, repr=False, compare=False)
 
     def of_role(self, role: Role) -> ChangedFlag:
         """The flags that are set for a role."""
@@ -73,23 +77,31 @@ class ChangedFlags:
 
     def note(self, records: Sequence[LogRecord]) -> tuple[Role, ...]:
         """Records have been committed: sets their flags; returns the roles for which one of these was not set yet."""
-        roles: set[Role] = set()
+        roles: tuple[Role, ...] = ()
+        set_at = self.set_at
+        latest = self.latest = self.latest or [max(to) for to in zip(*self.read_to, strict=True)]
         for record in records:
-            places = range(len(_FLAGS)) if record.type is LogType.BOOT else (_PLACE_OF[record.type],)
-            roles |= self._set(places, record.sequence)
-        return tuple(role for role in _ROLES if role in roles)
+            kind, sequence = record.type, record.sequence
+            if kind is _BOOT:
+                roles += self._set(range(len(_FLAGS)), sequence)
+                continue
+            place = _PLACE_OF[kind]
+            if set_at[place] > latest[place]:
+                set_at[place] = sequence
+            else:
+                roles += self._set((place,), sequence)
+        return roles if len(roles) < 2 else tuple(role for role in _ROLES if role in roles)
 
     def fail(self) -> tuple[Role, ...]:
         """The memory has failed: sets every flag for good; returns the roles for which one was not set yet."""
-        roles = self._set(range(len(_FLAGS)), _BEYOND)
-        return tuple(role for role in _ROLES if role in roles)
+        return self._set(range(len(_FLAGS)), _BEYOND)
 
-    def _set(self, places: Iterable[int], sequence: int) -> set[Role]:
+    def _set(self, places: Iterable[int], sequence: int) -> tuple[Role, ...]:
         roles: set[Role] = set()
         for place in places:
             before, self.set_at[place] = self.set_at[place], sequence
             roles.update(role for role, to in zip(_ROLES, self.read_to, strict=True) if before <= to[place])
-        return roles
+        return tuple(role for role in _ROLES if role in roles)
 
     def reset(self, role: Role, flags: ChangedFlag, sequence: int) -> None:
         """A role has read the log up to a record: those of the flags are no longer set that were not set since."""
@@ -97,3 +109,4 @@ class ChangedFlags:
         for place, flag in enumerate(_FLAGS):
             if flag in flags:
                 read_to[place] = max(read_to[place], sequence)
+        self.latest = []

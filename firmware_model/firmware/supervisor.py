@@ -7,7 +7,6 @@ from enum import IntFlag
 from firmware_model.agenda import NEVER
 from firmware_model.commands import BeginSelfTest, Origin, Reason, Refusal, SelfTestBegun, SelfTestDone, TestSelf
 from firmware_model.firmware.alarms import raise_alarm
-from firmware_model.firmware.cell_check import cell_is_weak
 from firmware_model.firmware.codes import AlarmType, RunState
 from firmware_model.firmware.core import Firmware
 from firmware_model.firmware.gate import gate_refusal
@@ -69,7 +68,7 @@ def self_test(firmware: Firmware) -> SelfTestPart:
     """What is bad now: memory, cell under load, clock, or the rotor as far as it has been given pulses."""
     finds = {
         SelfTestPart.MEMORY: bool(firmware.lost_copies()),
-        SelfTestPart.CELL: cell_is_weak(firmware),
+        SelfTestPart.CELL: firmware.sensors.cell_is_weak(),
         SelfTestPart.CLOCK: firmware.sensors.clock_lost(),
         SelfTestPart.ROTOR: not firmware.counting or not firmware.sensors.rotor_followed(),
     }

@@ -26,6 +26,9 @@ class Sensors(Protocol):
     def cell_mv(self, load: Load) -> int:
         """The cell's voltage under a load, as measured."""
 
+    def cell_is_weak(self) -> bool:
+        """Whether the measured voltage, under the motor's load, is less than what the electronics start with."""
+
     def temperature_cc(self) -> int:
         """Hundredths of a degree Celsius."""
 
@@ -54,6 +57,7 @@ class Plant:
 
     delivered_nl  what has truly left the reservoir by the motor
     brownout_fc   the charge at and below which the cell can no longer hold the electronics up
+    weak_fc       the charge at and below which the electronics measure less than they start with; -1 for none
     is_sound      every pulse is a step, and moves its volume
     """
 
@@ -66,6 +70,7 @@ class Plant:
     condition: Condition = field(default_factory=Condition)
     delivered_nl: int = 0
     brownout_fc: int = 0
+    weak_fc: int = -1
     is_sound: bool = True
 
     def turn(self, pulses: int, elapsed_us: int) -> bool:
@@ -162,7 +167,10 @@ class Plant:
             or condition.occluded
             or not self.motor.followed
         )
-        self.brownout_fc = cell.charge_fc_below(self.profile.cell.brownout_mv, Load.MOTOR)
+        limits = self.profile.cell
+        self.brownout_fc = cell.charge_fc_below(limits.brownout_mv, Load.MOTOR)
+        weak_mv = limits.restart_mv - condition.voltage_lie_mv
+        self.weak_fc = cell.charge_fc_below(weak_mv, Load.MOTOR) if weak_mv > 0 else -1
 
     def syringe(self, withdraw_nl: int, inject_nl: int, mixture: Mixture) -> tuple[int, int]:
         """A syringe at the port: withdraw, then inject; returns what came out and what went into the reservoir.
@@ -195,6 +203,10 @@ class Plant:
     def cell_mv(self, load: Load) -> int:
         """See `Sensors`."""
         return max(0, self.cell.voltage_mv(load) + self.condition.voltage_lie_mv)
+
+    def cell_is_weak(self) -> bool:
+        """See `Sensors`."""
+        return self.cell.charge_fc <= self.weak_fc
 
     def temperature_cc(self) -> int:
         """See `Sensors`."""
