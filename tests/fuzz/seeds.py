@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from emulator.worked.desk import WorkedFrame
 from emulator.worked.to_commit import session_to_commit
-from protocol.export.examples import EXAMPLE_NAK, EXAMPLES, answer_wire, request_wire
+from protocol.export.examples import EXAMPLE_NAK, EXAMPLES, example_wire
 from protocol.export.vectors import CHECK_VECTORS
 from protocol.fields import encode, layout_of
 from protocol.messages import alarm, deliver, link, log, op, program, pump_time, read, routine
@@ -21,8 +21,6 @@ from tests.fuzz import byte_targets, device_target, host_target, session_target
 from tests.fuzz.acts import act
 from tests.fuzz.end_keys import PORTS, ROLES
 
-_REQUESTS: Final = {operation.request: operation for operation in OPERATIONS}
-_ANSWERS: Final = {operation.answer: operation for operation in OPERATIONS}
 _EXAMPLE: Final[Mapping[type, Any]] = {type(example): example for example in EXAMPLES}
 _NEXT, _SAME = b"\x00", b"\x01"
 _BOLUS_NL, _BOLUS_S = 50_000, 600
@@ -31,7 +29,7 @@ _BOLUS_NL, _BOLUS_S = 50_000, 600
 def _reader() -> Iterator[bytes]:
     worked = [entry.wire for entry in session_to_commit() if isinstance(entry, WorkedFrame)]
     wires = [vector.wire for vector in CHECK_VECTORS] + worked
-    wires += [request_wire(example) if type(example) in _REQUESTS else answer_wire(example) for example in EXAMPLES]
+    wires += [example_wire(example) for example in EXAMPLES]
     yield b"\xff" + b"".join(wires[:6])
     yield from (bytes((number % 32,)) + wire for number, wire in enumerate(wires))
     yield b"\x07" + b"\x01" * 300 + wires[0]

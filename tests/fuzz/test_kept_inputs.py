@@ -118,7 +118,7 @@ FAULTS: dict[str, tuple[str, Callable[[], AbstractContextManager[object]]]] = {
     "a request that outlives its session": ("session", lambda: patch.object(Errands, "forget", lambda *_: None)),
     "a session that outlives its silence": ("session", lambda: patch.object(DeviceEnd, "advance", lambda *_: None)),
     "a reader who is taken for a clinician": ("device", lambda: patch.object(Sessions, "begin", begins_as_clinician)),
-    "an answer that nobody can read": ("device", lambda: patch.object(device_end, "_granted", lambda _: b"\x0f\x01")),
+    "an answer that nobody can read": ("device", lambda: patch.object(device_end, "granted", lambda _: b"\x0f\x01")),
 }
 
 
