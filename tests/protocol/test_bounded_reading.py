@@ -2,7 +2,7 @@
 
 import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from random import Random
 from typing import Any
 from unittest.mock import patch
@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.field_types import BlobType, BlockType, CodedType, IntegerType
-from protocol.fields import FormatError, PlacesType, RecordsType, blob, decode, encode, layout_of, records
+from protocol.fields import Field, FormatError, PlacesType, RecordsType, blob, decode, encode, layout_of, records
 from protocol.fields import message as declared_message
 from protocol.frame import MAX_PAYLOAD
 from protocol.framing import BODY_MAX, ENCODED_MAX, WINDOW, StreamReader, encode_wire
@@ -21,6 +21,8 @@ from protocol.host_end import HostEnd
 from protocol.messages.log_records import DATA_OF
 from protocol.messages.operations import OPERATIONS
 from protocol.messages.program import BLOCKS
+from protocol.messages.stream import StreamEvent
+from protocol.refusals import NakCode
 from tests.protocol.message_strategies import ANSWERS, MESSAGES
 
 FRAME_ON_THE_WIRE = ENCODED_MAX + 2
@@ -134,7 +136,23 @@ def test_the_longest_of_every_message_fits_a_frame() -> None:
     assert max(layout_of(cls).maximum_size for cls in BLOCKS.values()) <= 0xFFFF
 
 
-COUNTED = [(cls, index) for cls in MESSAGES for index, field in enumerate(layout_of(cls).fields) if field.size is None]
+COUNTED = [
+    (cls, index) for cls in MESSAGES for index, field in enumerate(layout_of(cls).fields) if field.kind.size is None
+]
+
+
+@contextmanager
+def what_construct_sees() -> Iterator[list[bytes]]:
+    """Every payload that is given to construct meanwhile."""
+    seen: list[bytes] = []
+
+    def parse(codec: Any, data: bytes, **context: Any) -> Any:
+        seen.append(data)
+        return original(codec, data, **context)
+
+    original = construct.Struct.parse
+    with patch.object(construct.Struct, "parse", parse):
+        yield seen
 
 
 @pytest.mark.parametrize(("cls", "index"), COUNTED, ids=lambda value: getattr(value, "__name__", str(value)))
@@ -144,15 +162,9 @@ def test_construct_sees_no_count_above_its_bound_and_no_byte_that_it_does_not_co
     assert index == len(layout.fields) - 1, "what lies behind a counted field has no place of its own"
     kind = layout.fields[index].kind
     assert isinstance(kind, RecordsType | BlobType)
+    assert all(field.present is None for field in layout.fields), "a count is not for a mask to take away"
     head = bytes(sum(field.size or 0 for field in layout.fields[:index]))
-    seen: list[bytes] = []
-
-    def parse(codec: Any, data: bytes, **context: Any) -> Any:
-        seen.append(data)
-        return original(codec, data, **context)
-
-    original = construct.Struct.parse
-    with patch.object(construct.Struct, "parse", parse):
+    with what_construct_sees() as seen:
         for count in range(0x100):
             for behind in (0, 1, kind.item_size, count * kind.item_size, MAX_PAYLOAD - len(head) - 1):
                 seen.clear()
@@ -165,6 +177,59 @@ def test_construct_sees_no_count_above_its_bound_and_no_byte_that_it_does_not_co
                     assert seen == [], "construct has seen what does not fit"
                 elif outer:
                     assert len(outer[0]) == len(head) + 1 + count * kind.item_size
+
+
+MASKED = [cls for cls in MESSAGES if any(field.present is not None for field in layout_of(cls).fields)]
+
+
+def test_a_field_that_a_mask_may_leave_out_is_bounded_by_its_kind_and_the_mask_stands_before_it() -> None:
+    assert StreamEvent in MASKED
+    for cls in MASKED:
+        fields = layout_of(cls).fields
+        for index, field in enumerate(fields):
+            if field.present is not None:
+                assert field.kind.size is not None, f"{cls.__name__}.{field.name} is both counted and left out"
+                (mask,) = (at for at, row in enumerate(fields) if row.enum is type(field.present))
+                assert mask < index
+                assert fields[mask].offset is not None
+
+
+def some_image(field: Field) -> bytes:
+    """A value that the field admits, on the wire."""
+    least = field.minimum if field.enum is None else min(field.enum)
+    return int(least or 0).to_bytes(field.kind.size or 0, "little", signed=(least or 0) < 0)
+
+
+@pytest.mark.parametrize("cls", MASKED, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("unknown", [False, True], ids=["known bits", "with all unknown bits"])
+def test_every_presence_mask_bounds_the_message_at_every_byte_at_which_it_may_end(cls: type, unknown: bool) -> None:
+    """It is refused before construct for the field in which it ends, or construct is shown what the mask covers."""
+    layout = layout_of(cls)
+    code = next(type(field.present) for field in layout.fields if field.present is not None)
+    (mask,) = (index for index, field in enumerate(layout.fields) if field.enum is code)
+    known = int(code(sum(code)))
+    width = layout.fields[mask].kind.size or 0
+    others = (1 << 8 * width) - 1 & ~known if unknown else 0
+    assert known & known + 1 == 0, "the known bits are the lowest"
+    with what_construct_sees() as seen:
+        for bits in range(known + 1):
+            images = {
+                index: some_image(field)
+                for index, field in enumerate(layout.fields)
+                if field.present is None or field.present & bits
+            }
+            images[mask] = (bits | others).to_bytes(width, "little")
+            payload = b"".join(images.values())
+            ends_in = [index for index, image in images.items() for _ in image]
+            seen.clear()
+            for size, index in enumerate(ends_in):
+                with pytest.raises(FormatError) as caught:
+                    decode(cls, payload[:size])
+                assert (caught.value.code, caught.value.field) == (NakCode.FORMAT, index)
+            assert seen == [], "construct has seen what does not fit"
+            told: object = decode(cls, payload + bytes(MAX_PAYLOAD - len(payload)))
+            assert all(data == payload for data in seen)
+            assert encode(told) == payload
 
 
 @declared_message
