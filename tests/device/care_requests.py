@@ -1,12 +1,14 @@
-"""What stories of care ask for: a press, a refill, drugs; and a refusal that is expected, and time that passes."""
+"""What stories of care ask for: a press, a refill, drugs; and a self-test; a refusal that is expected, and time."""
 
 from typing import Any
 
-from protocol.messages import deliver, link, routine
-from protocol.refusals import OK, Nak
-from tests.device.desk import SECOND, turned
+from protocol.fields import decode
+from protocol.messages import codes, deliver, link, routine
+from protocol.refusals import OK, Nak, NakCode
+from tests.device.desk import SECOND, frames_in, turned
 from tests.device.hand_host import HandHost
 from tests.device.pump_states import REFILL_NL, therapy_rev
+from tests.firmware_model.pump_profiles import LONG_LOG
 
 NO_DRUG = routine.RefillDrug(name="", concentration_ng_per_ml=0)
 
@@ -16,6 +18,15 @@ def wait(host: HandHost, seconds: int) -> None:
     for at in range(0, seconds, 100):
         host.device.advance(host.device.now_us + min(100, seconds - at) * SECOND)
         host.ask(link.KeepaliveRequest())
+
+
+def self_tested(host: HandHost) -> codes.SelfTestPart:
+    """What failed in a self-test, for which the host has waited: the pump first says PENDING."""
+    assert nak(host, routine.SelftestRequest()) == Nak(NakCode.PENDING)
+    host.device.advance(host.device.now_us + LONG_LOG.supervisor.self_test_s * SECOND)
+    payload = host.opened(frames_in(host.device.data_to_send(host.device.now_us)))
+    assert payload[0] == OK, Nak.decode(payload)
+    return decode(routine.SelftestAnswer, payload[1:]).failed
 
 
 def nak(host: HandHost, message: object) -> Nak:

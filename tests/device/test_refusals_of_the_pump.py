@@ -10,7 +10,7 @@ from protocol.access import PumpState
 from protocol.messages import alarm, codes, deliver, log, program, pump_time, read, routine
 from protocol.refusals import REFUSALS, Nak, NakCode
 from tests.device import test_refusals_at_the_line as at_the_line
-from tests.device.care_requests import drugs, nak, press, refill, wait
+from tests.device.care_requests import drugs, nak, press, refill, self_tested, wait
 from tests.device.desk import HOST_ID, SECOND, arm, execute, new_device, prepare
 from tests.device.hand_host import HandHost
 from tests.device.pump_states import (
@@ -357,7 +357,7 @@ def weaken_cell(host: HandHost) -> None:
 def test_a_bolus_is_wanted_of_a_pump_whose_cell_gives_out_and_what_flows_flows_on() -> Told:
     host = clinician()
     weaken_cell(host)
-    assert host.ask(routine.SelftestRequest()).failed == codes.SelfTestPart.CELL
+    assert self_tested(host) == codes.SelfTestPart.CELL
     assert host.ask(read.StatusRequest()).run_state is codes.RunState.RUNNING
     return nak(host, prepare(BOLUS_NL, BOLUS_S)), Nak(NakCode.BATTERY_LOW, detail=RESTART_MV)
 
