@@ -1671,7 +1671,7 @@ types:
     seq:
       - id: fields
         type: telemetry_field
-        doc: "what each event is to tell; 0: nothing but its head"
+        doc: "what each event is to tell; 0: nothing but its head; unknown bits are NAK 31"
       - id: period_s
         type: u2
         valid:

@@ -966,7 +966,7 @@ local TYPES = {
     subscribe_request = {
         grows = false,
         fields = {
-            { name = "fields", kind = "u32", flags = "telemetry_field", about = "what each event is to tell; 0: nothing but its head" },
+            { name = "fields", kind = "u32", flags = "telemetry_field", about = "what each event is to tell; 0: nothing but its head; unknown bits are NAK 31" },
             { name = "period_s", kind = "u16", minimum = 1, unit = "s", about = "between two events, within the limits of CAPS" },
         },
     },

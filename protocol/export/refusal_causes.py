@@ -23,7 +23,8 @@ REFUSAL_CAUSES: Final[Mapping[NakCode, str]] = MappingProxyType(
         NakCode.SEQUENCE: "a sequenced request whose txn is neither the next nor, with the same opcode and payload, "
         "the last",
         NakCode.RANGE: "any command whose op id is above op_high + 1000; BOLUS_EXECUTE that does not quote volume and "
-        "duration of PREPARE's answer; BOLUS_PREPARE of PRIMING or BRIDGE with other values than the pump computes",
+        "duration of PREPARE's answer; BOLUS_PREPARE of PRIMING or BRIDGE with other values than the pump computes; "
+        "SUBSCRIBE of fields that there are not (detail = all that there are)",
         NakCode.ROLE: "any request in a session, by the table of access; OP_QUERY of a reader's op",
         NakCode.AUTH_REQUIRED: "any request without a session but HELLO, OPEN, AUTH and STATUS",
         NakCode.KEY: "AUTH, for the first four wrong cryptograms in a row",

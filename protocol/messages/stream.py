@@ -8,7 +8,9 @@ from protocol.messages.codes import ChangedFlag, RunState, StopReason, Telemetry
 
 @message
 class SubscribeRequest:
-    fields: TelemetryField = flags32(TelemetryField, meaning="what each event is to tell; 0: nothing but its head")
+    fields: TelemetryField = flags32(
+        TelemetryField, meaning="what each event is to tell; 0: nothing but its head; unknown bits are NAK 31"
+    )
     period_s: int = u16(unit="s", minimum=1, meaning="between two events, within the limits of CAPS")
 
 

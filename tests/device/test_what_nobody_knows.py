@@ -11,17 +11,18 @@ from collections.abc import Iterator
 from functools import cache
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from protocol.access import PumpState, access_of
 from protocol.field_types import BlobType, CodedType, IntegerType
 from protocol.fields import Field, decode, encode, table_of
-from protocol.frame import MAJOR, MAX_PAYLOAD, Flag, Frame
+from protocol.frame import ANY_ADDRESS, MAJOR, MAX_PAYLOAD, Flag, Frame
 from protocol.framing import encode_wire
 from protocol.host_end import Answered, HostEnd
-from protocol.messages.codes import Block, Mode, Role
+from protocol.messages.codes import Block, ChangedFlag, Mode, Role
 from protocol.messages.link import HelloAnswer, HelloRequest, LinkStatsRequest
+from protocol.messages.log import LogStatusRequest
 from protocol.messages.operations import OPERATIONS, Operation, by_name
 from protocol.messages.program import (
     BLOCK_PART_MAX,
@@ -30,7 +31,9 @@ from protocol.messages.program import (
     ProgramWriteRequest,
 )
 from protocol.messages.read import StatusRequest
+from protocol.messages.stream import ResetFlagsRequest
 from protocol.refusals import NO_FIELD, OK, Nak, NakCode
+from protocol.streams import ALL_FIELDS
 from tests.device.care_requests import nak, nak_of
 from tests.device.desk import frames_in
 from tests.device.hand_host import HandHost, body_of, nothing_moves
@@ -87,17 +90,23 @@ def test_in_another_major_version_only_the_greeting_is_answered_and_in_this_one(
     assert decode(HelloAnswer, greeting.payload[1:]).major == MAJOR
 
 
-@given(st.sampled_from(OTHER_MAJORS), st.integers(0, 0x7FFF), st.binary(max_size=40))
+@given(
+    st.sampled_from(OTHER_MAJORS),
+    st.integers(0, 0x7FFF) | st.just(by_name["HELLO"].opcode),
+    st.binary(max_size=2) | st.binary(max_size=40),
+)
 @settings(max_examples=60)
 def test_whatever_another_major_version_says_moves_nothing_and_is_counted(
     major: int, opcode: int, payload: bytes
 ) -> None:
     host, _ = _waiting(by_name["STATUS"])
+    greets = opcode == by_name["HELLO"].opcode
     before = host.ask(LinkStatsRequest()).version_errors
     with nothing_moves(host.device):
         answers = host.send(in_major(major, opcode, payload, host))
-        assert bool(answers) == (opcode == by_name["HELLO"].opcode and len(payload) >= 2)
-    assert host.ask(LinkStatsRequest()).version_errors == before + (opcode != by_name["HELLO"].opcode)
+    verdicts = [None if answer.payload[0] == OK else Nak.decode(answer.payload) for answer in answers]
+    assert verdicts == ([None if len(payload) >= 2 else Nak(NakCode.FORMAT, len(payload))] if greets else [])
+    assert host.ask(LinkStatsRequest()).version_errors == before + (not greets)
 
 
 def test_a_sealed_frame_of_another_major_version_is_not_even_opened() -> None:
@@ -136,6 +145,7 @@ def test_a_host_skips_what_a_later_pump_says_behind_the_fields_of_an_answer(
     more = data.draw(st.binary(min_size=1, max_size=60))
     payload = (bytes((OK,)) + encode(answer) + more)[:MAX_PAYLOAD]
     address = getattr(answer, "serial_number", 5)
+    assume(address != ANY_ADDRESS)  # which is no pump's, and no answer's
     host = HostEnd(address=address)
     host.request(data.draw(messages(operation.request)), 0)
     (asked,) = frames_in(host.data_to_send())
@@ -176,20 +186,49 @@ CODED = [
     for index, field in enumerate(table_of(operation.request))
     if isinstance(field.kind, CodedType)
 ]
+ENUMERATED = [row for row in CODED if not issubclass(row[2].enum or enum.Enum, enum.IntFlag)]
+FLAGGED = [row for row in CODED if row not in ENUMERATED]
+OF_UNKNOWN_BITS: dict[tuple[str, str], Nak | None] = {
+    ("OPEN", "flags"): Nak(NakCode.FORMAT, 1),
+    ("SUBSCRIBE", "fields"): Nak(NakCode.RANGE, 0, detail=ALL_FIELDS),
+    ("RESET_FLAGS", "changed"): None,
+}
+"""A host is told which fields there are; and what the pump never sets may be reset."""
 
 
-@pytest.mark.parametrize(("operation", "index", "field"), CODED, ids=lambda part: getattr(part, "name", ""))
+@pytest.mark.parametrize(("operation", "index", "field"), ENUMERATED, ids=lambda part: getattr(part, "name", ""))
 def test_every_code_that_there_is_not_blames_its_field(operation: Operation, index: int, field: Field) -> None:
-    """Of flags: every bit that means nothing."""
-    assert isinstance(field.kind, CodedType)
-    known = {int(code) for code in field.kind.code}
-    if issubclass(field.kind.code, enum.IntFlag):
-        known = {0, *known}
+    assert field.size == 1
     _, payload = _waiting(operation)
     at = field.offset or 0
-    for value in set(range(256)) - known:
+    for value in set(range(256)) - {int(code) for code in field.enum or ()}:
         wrong = payload[:at] + bytes((value,)) + payload[at + 1 :]
         assert told(operation, wrong) == Nak(NakCode.FORMAT, index), f"{field.name} {value:02X}"
+
+
+@pytest.mark.parametrize(("operation", "index", "field"), FLAGGED, ids=lambda part: getattr(part, "name", ""))
+def test_every_bit_that_means_nothing_is_treated_as_the_specification_says(
+    operation: Operation, index: int, field: Field
+) -> None:
+    """Alone, beside what was meant well, and beside every known bit."""
+    expected = OF_UNKNOWN_BITS[operation.name, field.name]
+    assert expected is None or expected.field == index
+    _, payload = _waiting(operation)
+    at, size = field.offset or 0, field.size or 0
+    known = sum(int(bit) for bit in field.enum or ())
+    meant_well = int.from_bytes(payload[at : at + size], "little")
+    for bit in (1 << place for place in range(8 * size)):
+        if not bit & known:
+            for others in (0, meant_well, known):
+                said = payload[:at] + (bit | others).to_bytes(size, "little") + payload[at + size :]
+                assert told(operation, said) == expected, f"{field.name} {bit | others:X}"
+
+
+def test_all_flags_that_may_ever_be_are_reset_at_once_and_none_is_invented() -> None:
+    host = host_of(PumpState.RUNNING, Role.CLINICIAN)
+    last = host.ask(LogStatusRequest()).last
+    whole = ChangedFlag(0xFFFF_FFFF)
+    assert host.ask(ResetFlagsRequest(changed=whole, log_epoch=1, log_sequence=last)).changed == ChangedFlag(0)
 
 
 NARROW = [
