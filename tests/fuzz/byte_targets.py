@@ -16,11 +16,11 @@ from protocol.frame import FrameError, parse_body
 from protocol.framing import DELIMITER, ENCODED_MAX, Piece, StreamReader, encode_wire
 from protocol.messages.log import LogRecord
 from protocol.messages.log_records import DATA_OF
-from protocol.messages.operations import OPERATIONS
+from protocol.messages.operations import ANNOUNCEMENTS, OPERATIONS
 from protocol.messages.program import BLOCKS
 from protocol.refusals import NO_FIELD, Nak
 
-REQUEST, ANSWER, REDUCED, LOG_DATA, BLOCK, NAK, RECORD = range(7)
+REQUEST, ANSWER, REDUCED, LOG_DATA, BLOCK, NAK, RECORD, EVENT = range(8)
 PIECE_MAX = ENCODED_MAX + 2
 
 
@@ -31,6 +31,7 @@ def _classes() -> dict[tuple[int, int], type[Any]]:
         found[ANSWER, operation.opcode] = operation.answer
         if operation.reduced is not None:
             found[REDUCED, operation.opcode] = operation.reduced
+    found.update({(EVENT, told.opcode): told.message for told in ANNOUNCEMENTS.values()})
     found.update({(LOG_DATA, int(kind)): cls for kind, cls in DATA_OF.items()})
     found.update({(BLOCK, int(block)): cls for block, cls in BLOCKS.items()})
     return found

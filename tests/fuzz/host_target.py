@@ -63,6 +63,8 @@ class FuzzedHost:
                 assert encode(event.message) is not None
             elif isinstance(event, Refused):
                 assert event.nak.encode()
+        while (told := self.host.next_told()) is not None:
+            assert encode(told.event) is not None
         assert self.begun - self.ended == self.host.busy, "a request has not one end"
         assert (self.host.next_deadline() is not None) is self.host.busy
         sent = [piece.body for piece in StreamReader().feed(self.host.data_to_send()) if piece.body is not None]

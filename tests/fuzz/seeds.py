@@ -11,10 +11,10 @@ from emulator.worked.to_commit import session_to_commit
 from protocol.export.examples import EXAMPLE_NAK, EXAMPLES, example_wire
 from protocol.export.vectors import CHECK_VECTORS
 from protocol.fields import encode, layout_of
-from protocol.messages import alarm, deliver, link, log, op, program, pump_time, read, routine
+from protocol.messages import alarm, deliver, link, log, op, program, pump_time, read, routine, stream
 from protocol.messages.codes import Block, BolusKind, Role
 from protocol.messages.log_records import DATA_OF
-from protocol.messages.operations import OPERATIONS, by_name, operation_of
+from protocol.messages.operations import EVENT, OPERATIONS, by_name, operation_of
 from protocol.messages.program import BLOCKS
 from protocol.refusals import OK, Nak, NakCode
 from tests.fuzz import byte_targets, device_target, host_target, session_target
@@ -63,6 +63,11 @@ def _host() -> Iterator[bytes]:
         answer = bytes((OK,)) + encode(_EXAMPLE[operation.answer])
         yield b"\x03" + asked + act(host_target.SEALED_ANSWER, answer)
         yield b"\x02" + asked + act(host_target.ANSWER, answer)
+    event = _EXAMPLE[stream.StreamEvent]
+    sealed_event = act(
+        host_target.SEALED, b"\x00\x00\x01" + EVENT.opcode.to_bytes(2, "little") + b"\x01" + encode(event)
+    )
+    yield b"\x03" + sealed_event * 2 + status + sealed_event
     opened = act(host_target.OPEN_SESSION, bytes(range(8))) + act(host_target.CHALLENGE, bytes(8))
     auth = act(host_target.SEALED_ANSWER, bytes((OK,)) + encode(_EXAMPLE[link.AuthAnswer]))
     yield b"\x00" + hello + greeted + opened + auth + status + act(host_target.WAIT) * 5 + act(host_target.FORGET)
@@ -86,6 +91,9 @@ def _session() -> Iterator[bytes]:
             yield insecure + act(session_target.CLEAR, b"\x03\x01" + asked) + reply
         yield insecure + open_ + reply + auth + reply * 2
         yield insecure + open_ * 2 + act(session_target.REPLY, b"\x00\x02\x00") + open_ + reply + auth * 2 + reply
+    subscribed = _opcode(stream.SubscribeRequest) + encode(_EXAMPLE[stream.SubscribeRequest])
+    minute = act(session_target.WAIT, (60_000).to_bytes(4, "little"))
+    yield b"\x00" + act(session_target.SEALED, b"\x02\x00" + subscribed) + reply * 2 + (minute + reply) * 2
     time_read = _opcode(pump_time.TimeReadRequest)
     asked = act(session_target.SEALED, b"\x02\x00" + time_read)
     yield (

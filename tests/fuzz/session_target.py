@@ -6,7 +6,7 @@ Nothing is an exception, each request is answered once at most, and everything t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from protocol.channel import Direction, Sealer
@@ -18,6 +18,7 @@ from protocol.errands import (
     FailureToNote,
     Request,
     SessionNumberWanted,
+    TelemetryWanted,
 )
 from protocol.export.examples import EXAMPLES
 from protocol.frame import MAX_PAYLOAD, Flag, Frame, parse_body
@@ -25,6 +26,7 @@ from protocol.framing import StreamReader, encode_wire
 from protocol.keys import RoleKeys, test_keys
 from protocol.messages.codes import Role
 from protocol.messages.operations import OPERATIONS
+from protocol.messages.stream import StreamEvent
 from protocol.pump_line import FRAMES_HELD_MAX
 from protocol.refusals import Nak, NakCode
 from protocol.sessions import ENDED_KEPT_MAX, SESSIONS_OF_ROLE_MAX, SILENCE_US, SessionEnded
@@ -172,6 +174,8 @@ class FuzzedEnd:
             case Request():
                 reduced = errand.operation.reduced if errand.session == 0 and errand.role is None else None
                 self.end.answer(errand.token, _ANSWERS[reduced or errand.operation.answer])
+            case TelemetryWanted(token, stream_sequence=sequence):
+                self.end.streams.tell(token, replace(_ANSWERS[StreamEvent], stream_sequence=sequence))
             case FailureToNote():
                 pass
 
