@@ -6,6 +6,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -38,20 +39,38 @@ def shipped_profiles() -> tuple[str, ...]:
     return tuple(sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml")))
 
 
+@dataclass(frozen=True, slots=True)
+class ProfileText:
+    """The text of a profile, of a name that is shipped or made of its file's."""
+
+    name: str
+    text: str
+    shipped: bool
+
+    def parse(self) -> Profile:
+        """The profile. Raises ProfileError."""
+        return parse_profile(self.name, self.text, shipped_text)
+
+
 def load_profile(name_or_file: str) -> Profile:
     """The profile of a shipped name, or of a file. Raises ProfileError with one sentence."""
+    return profile_text(name_or_file).parse()
+
+
+def profile_text(name_or_file: str) -> ProfileText:
+    """The text of a profile by its shipped name, or in a file. Raises ProfileError with one sentence."""
     shipped = shipped_text(name_or_file)
     if shipped is not None:
-        return parse_profile(name_or_file, shipped, shipped_text)
+        return ProfileText(name_or_file, shipped, shipped=True)
     path = Path(name_or_file)
     if path.suffix != ".toml" and not path.exists():
         names = ", ".join(shipped_profiles())
         raise ProfileError(f"profile {name_or_file!r} is neither a file nor one of {names}")
-    return parse_profile(path.stem, _file_text(path), shipped_text)
+    return ProfileText(path.stem, _file_text(path), shipped=False)
 
 
 def build_device(
-    profile: str,
+    profile: str | Profile,
     seed: int,
     serial_number: int,
     *,
@@ -62,12 +81,13 @@ def build_device(
 ) -> Device:
     """A new pump of a profile, at its first power-up, behind a protocol. Raises ProfileError and ProtocolError.
 
+    profile        its name, its file, or itself
     keys           its keys by their names, such as the roles'; None for the published test keys
     protocol       None for our own
     session_floor  its sessions are numbered from above it: `fresh_session_floor()`, or a fixed one where nobody can
                    have recorded an earlier session
     """
-    loaded = load_profile(profile)
+    loaded = load_profile(profile) if isinstance(profile, str) else profile
     pump = Pump(loaded, serial_number, seed)
     setting = WireSetting(profile=loaded, serial_number=serial_number, insecure=insecure, keys=keys)
     spoken = protocol or installed_protocol(OUR_PROTOCOL)

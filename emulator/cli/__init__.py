@@ -44,6 +44,7 @@ COMMANDS: dict[str, CommandEntry] = {
     "watch": CommandEntry("watching", "Live telemetry, a line at a time."),
     "send": CommandEntry("lines", "Send raw bytes to the line, and show what came back."),
     "decode": CommandEntry("decode", "Explain what was recorded of a line: hex, raw bytes, or a capture."),
+    "replay": CommandEntry("replay", "Live through a journal again, and name the first divergence."),
     "spec": CommandEntry("spec", "The wire protocol, described for other tools and languages."),
     "faults": CommandEntry("faults", "Everything that can be made to go wrong, on the line and in the pump."),
     "profile": CommandEntry("profile", "The parameters of device models, each with its source."),

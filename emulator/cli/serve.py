@@ -26,6 +26,7 @@ from emulator.cli.serve_options import (
     read_insecure,
     read_keys,
     read_ports,
+    read_profile,
     read_speed,
     serial_number_of,
 )
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from emulator.device import Device
     from emulator.events import Event
     from emulator.inputs import ArmDeviceFault, ArmFault
+    from emulator.journal.recording import JournaledDevice
     from emulator.ports.port import Port
     from emulator.ports.spec import PortSpec
     from emulator.running import RunningPump
@@ -53,6 +55,7 @@ Examples:
   vpump serve --listen tcp:127.0.0.1:7000    on TCP; clients use socket://127.0.0.1:7000
   vpump serve --trace                        every frame, decoded, on stderr
   vpump serve --capture pump.pcapng          what passes on the line, for Wireshark and 'vpump decode'
+  vpump serve --journal pump.journal         all that it is given, for 'vpump replay'
   vpump serve --speed 3600                   an hour in a second, while no session is open
   vpump serve --speed 0 --control unix:/tmp/pump.sock
                                              time moves only by 'vpump control'
@@ -104,6 +107,12 @@ class _Defect(CommandFailure):
     help="Write every frame to a pcapng file, or to a named pipe for live Wireshark.",
 )
 @click.option(
+    "--journal",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write down all that the pump is given and what comes of it, for 'vpump replay'.",
+)
+@click.option(
     "--keys",
     "key_file",
     metavar="FILE",
@@ -130,6 +139,7 @@ def serve(
     faults: tuple[str, ...],
     trace: bool,
     capture: Path | None,
+    journal: Path | None,
     key_file: Path | None,
     insecure: bool,
     speed: str,
@@ -139,13 +149,15 @@ def serve(
     """Run a pump until interrupted."""
     if as_json:
         request_json(context)
+    from emulator.assembly import fresh_session_floor
+
     base_speed = read_speed("--speed", speed)
     number = serial_number_of(serial_number, seed)
     spoken = protocol_named(protocol)
     options = ServeOptions(
         ports=read_ports(listen),
         protocol=spoken,
-        profile=profile,
+        profile=read_profile(profile),
         seed=seed,
         serial_number=number,
         insecure=read_insecure(spoken, insecure=insecure),
@@ -155,6 +167,8 @@ def serve(
         faults=faults,
         trace=trace,
         capture=capture,
+        journal=journal,
+        session_floor=fresh_session_floor(),
         speed=base_speed,
         session_speed=Fraction(base_speed > 0)
         if session_speed is None
@@ -201,7 +215,8 @@ class _Run:
         async with contextlib.AsyncExitStack() as stack:
             ports = _open_ports(options.ports, stack)
             pacer = Pacer(options.speed, options.session_speed, time.monotonic_ns())
-            serving = self._serving = Serving(self._device, ports, pacer)
+            door = self._device if options.journal is None else _start_journal(options, self._device, stack)
+            serving = self._serving = Serving(door, ports, pacer)
             if options.capture is not None:
                 _start_capture(options.capture, options, self._device, serving, stack)
             control = await _start_control(options.control, serving, stack)
@@ -277,6 +292,8 @@ class _Run:
                 lines.append(f"  token    {control.token}")
         if options.capture is not None:
             lines.append(f"  capture  {options.capture}")
+        if options.journal is not None:
+            lines.append(f"  journal  {options.journal}")
         if options.speed != 1:
             lines.append(f"  speed    {_number(options.speed)}, in a session {_number(options.session_speed)}")
         if ports and options.protocol.plugin.first_try:
@@ -381,6 +398,35 @@ def _start_capture(
     observer = CaptureObserver(sink, asyncio.get_running_loop().call_soon)
     stack.callback(observer.close)
     serving.observe(observer)
+
+
+def _start_journal(options: ServeOptions, device: Device, stack: contextlib.AsyncExitStack) -> JournaledDevice:
+    from emulator.journal.header import header_of
+    from emulator.journal.recording import JournaledDevice
+    from emulator.journal.sink import JournalFailed, JournalSink
+    from emulator.trace import LineWriter
+
+    assert options.journal is not None  # noqa: S101 - for the type checker
+    header = header_of(
+        device,
+        protocol=options.protocol.name,
+        profile_text=None if options.profile.shipped else options.profile.text,
+        seed=options.seed,
+        session_floor=options.session_floor,
+        insecure=options.insecure,
+        keys=options.keys,
+        ports=tuple(port.text for port in options.ports),
+    )
+    told = LineWriter(sys.stderr)
+    stack.callback(told.close)
+    try:
+        sink = JournalSink(options.journal, header.line(), lambda sentence: told.write(f"vpump: {sentence}"))
+    except JournalFailed as failed:
+        raise UsageFailure(f"--journal: {failed}") from None
+    stack.callback(sink.close)
+    journaled = JournaledDevice(device, sink.put)
+    stack.callback(journaled.close)
+    return journaled
 
 
 async def _start_control(spec: str | None, serving: Serving, stack: contextlib.AsyncExitStack) -> ControlHandle | None:

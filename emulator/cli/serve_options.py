@@ -12,6 +12,7 @@ from emulator.cli.errors import UsageFailure
 from emulator.cli.speaking import protocol_failures
 
 if TYPE_CHECKING:
+    from emulator.assembly import ProfileText
     from emulator.device import Device
     from emulator.inputs import ArmDeviceFault, ArmFault
     from emulator.ports.spec import PortSpec
@@ -27,7 +28,7 @@ class ServeOptions:
 
     ports: tuple[PortSpec, ...]
     protocol: InstalledProtocol
-    profile: str
+    profile: ProfileText
     seed: int
     serial_number: int
     insecure: bool
@@ -37,6 +38,8 @@ class ServeOptions:
     faults: tuple[str, ...]
     trace: bool
     capture: Path | None
+    journal: Path | None
+    session_floor: int
     speed: Fraction
     session_speed: Fraction
     as_json: bool
@@ -52,6 +55,17 @@ def read_ports(specs: Sequence[str]) -> tuple[PortSpec, ...]:
         return tuple(parse_port(spec) for spec in specs)
     except PortSpecError as error:
         raise UsageFailure(f"--listen: {error}") from error
+
+
+def read_profile(name_or_file: str) -> ProfileText:
+    """--profile, read but not looked at."""
+    from emulator.assembly import profile_text
+    from firmware_model.profile_text import ProfileError
+
+    try:
+        return profile_text(name_or_file)
+    except ProfileError as error:
+        raise UsageFailure(f"{error}.") from error
 
 
 def read_speed(option: str, text: str) -> Fraction:
@@ -95,17 +109,17 @@ def read_keys(protocol: InstalledProtocol, key_file: Path, serial_number: int) -
 
 def device_of(options: ServeOptions) -> Device:
     """A new pump."""
-    from emulator.assembly import build_device, fresh_session_floor
+    from emulator.assembly import build_device
     from firmware_model.profile_text import ProfileError
 
     try:
         with protocol_failures():
             return build_device(
-                options.profile,
+                options.profile.parse(),
                 options.seed,
                 options.serial_number,
                 insecure=options.insecure,
-                session_floor=fresh_session_floor(),
+                session_floor=options.session_floor,
                 keys=options.keys,
                 protocol=options.protocol,
             )
