@@ -3,11 +3,13 @@
 import argparse
 import secrets
 import sys
+import tempfile
 import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 from typing import ClassVar
 
@@ -33,6 +35,7 @@ from tests.firmware_model.memory_campaigns import FLIPS, PAIRS, cut_twice, flip_
 from tests.firmware_model.told_history import restore_somewhere, split_in_three_ways
 from tests.firmware_model.twin.side_by_side import tell_the_same_story
 from tests.interop.foreign_campaign import FRAMES_OF_SEED, read_alike
+from tests.journal.journaled_line import record_and_replay
 from tests.one_dose.test_one_dose import SEARCH, OneDoseSecured
 
 PROGRESS_S = 3.0
@@ -245,6 +248,14 @@ def recordings(seed: int, count: int, figures: Figures, tick: Tick) -> None:
         tick()
 
 
+def journals(seed: int, sessions: int, figures: Figures, tick: Tick) -> None:
+    """Sessions with faults of both kinds go through a PTY at speed 1, and again in process from their journals."""
+    with tempfile.TemporaryDirectory() as directory:
+        for at in range(sessions):
+            record_and_replay(seed + at, Path(directory), figures)
+            tick()
+
+
 def fuzz(seed: int, thousands: int, figures: Figures, tick: Tick) -> None:
     """Inputs that a coverage-guided fuzzer makes, to reader, decoders, both ends and the whole device."""
     before, ticked = 0, 0
@@ -292,6 +303,7 @@ CAMPAIGNS: Mapping[str, Campaign] = {
             "foreign", "Kaitai's parsers and tshark read frames as we do", "frames", 100_000, foreign, FRAMES_OF_SEED
         ),
         Campaign("recordings", "damaged recordings, explained", "recordings", 20_000, recordings, 1),
+        Campaign("journals", "what went through a PTY replays in process", "sessions", 100, journals, 1),
         Campaign("fuzz", "inputs that are led by coverage, to both ends of the line", "thousands", 10_000, fuzz),
     )
 }

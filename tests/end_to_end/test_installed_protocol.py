@@ -223,3 +223,17 @@ def test_both_packages_as_they_are_installed(tmp_path: Path) -> None:
         [sys.executable, "-P", "-c", WHERE_FROM], env=machine.environment(), capture_output=True, text=True, check=True
     )
     assert told.stdout.splitlines() == [str(tmp_path / "site" / "emulator"), "vpump itself", "vpump-wand 1.0"]
+
+
+def test_what_a_wand_did_at_a_real_line_replays(serve_afresh: Serve, home: Home) -> None:
+    pump = serve_afresh("--protocol", "wand", "--journal", "wand.journal", "--trace", "--fault", "drop answer BOLUS")
+    with wand_at(pump.url) as wand:
+        wand.ask(SET_RATE, 100)
+        wand.send(BOLUS, 50, 10)
+        pump.wait_for_event(event="fault")
+        wand.ask(STATUS)
+    pump.end()
+    replayed = run(home, "replay", "wand.journal", "--json")
+    assert replayed.status == 0, replayed.stderr
+    assert replayed.document["same"] is True
+    assert replayed.document["sent_bytes"] > 0

@@ -49,8 +49,13 @@ def session_by_chance(random: Random, steps: int) -> list[Input]:
 
 def arm_by_chance(random: Random, device: RecordedDevice, kind: str) -> None:
     """A fault of this kind, if it may be armed besides those that are."""
+    fault = random.choice(FAULTS[kind])
+    if kind == LINE:
+        verb, direction, _, *parameters = fault.split()
+        nth = f"nth={random.randint(1, 3)}"
+        fault = " ".join((verb, direction, "any", nth, *(each for each in parameters if not each.startswith("nth="))))
     with contextlib.suppress(TooManyFaults, TooManyDeviceFaults):
-        device.control(arming(random.choice(FAULTS[kind]), device.fault_names), device.now_us)
+        device.control(arming(fault, device.fault_names), device.now_us)
 
 
 def _step(random: Random, device: RecordedDevice, host: HandHost) -> None:
