@@ -10,12 +10,11 @@ import click
 
 from emulator.cli.connection import json_option
 from emulator.cli.errors import ExpectationFailed, UsageFailure, json_requested, say
-from emulator.cli.speaking import protocol_failures
 from emulator.journal.fields import JournalError
 from emulator.journal.input_lines import InputReading, fingerprint
 from emulator.journal.reader import JournalReader
 from emulator.journal.replaying import Replay, Replayed
-from emulator.protocols import installed_protocol
+from emulator.protocols import KeysError, ProtocolError, installed_protocol
 from emulator.quantities import QuantityError, format_duration_us, parse_duration_us
 
 
@@ -45,9 +44,13 @@ def replay(file: Path, until: str | None, key_files: tuple[Path, ...]) -> None:
     """Live through a journal again: same bytes, events and digests, or the first divergence."""
     until_us = _until_us(until)
     try:
-        with file.open("rb") as stream, protocol_failures():
+        with file.open("rb") as stream:
             reader = JournalReader(stream)
             replayed = _replay(reader, key_files, until_us)
+    except KeysError as error:
+        raise UsageFailure(f"--keys: {error}") from None
+    except ProtocolError as error:
+        raise UsageFailure(f"{file}, line 1: {error}") from None
     except JournalError as error:
         raise UsageFailure(f"{file}, {error}") from None
     except OSError as error:

@@ -140,8 +140,8 @@ def read_header(fields: Fields) -> Header:
         raise fields.wrong("journal", form, f"the form {FORM}")
     texts = {name: fields.text(name) for name in ("vpump", "protocol", "profile", "profile_digest", "fingerprint")}
     number = fields.octets("serial_number")
-    if len(number) != 4:
-        raise fields.wrong("serial_number", number.hex(), "8 hex digits")
+    if len(number) != 4 or number in (b"\x00" * 4, b"\xff" * 4):
+        raise fields.wrong("serial_number", number.hex(), "8 hex digits, from 00000001 to FFFFFFFE")
     profile_text = fields.nullable("profile_text")
     if not isinstance(profile_text, str | None):
         raise fields.wrong("profile_text", profile_text, "a text or null")

@@ -84,16 +84,19 @@ class Replay:
         self._given: Given | None = None
         self._effect = _Effect()
         self._told: list[Came] = []
+        self._broken = False
         self.replayed = Replayed()
 
     def run(self, items: Iterable[Item], until_us: int | None = None) -> Replayed:
-        """Apply and compare, up to a virtual time. Raises what reading raises, and a defect that is new."""
+        """Apply and compare, up to a virtual time. Raises what reading raises."""
         done = self.replayed
         self._take_effect()
         done.divergence = next(self._differences(items, until_us), None)
-        if done.divergence is None and until_us is not None and self.device.now_us < until_us:
+        if done.divergence is None and until_us is not None and not self._broken and self.device.now_us < until_us:
             self.device.advance(until_us)
-        done.now_us, done.digest = self.device.now_us, self.device.digest()
+        done.now_us = self.device.now_us
+        # What a defect has left has no digest.
+        done.digest = "" if self._broken else self.device.digest()
         return done
 
     def _differences(self, items: Iterable[Item], until_us: int | None) -> Iterator[Divergence]:
@@ -125,6 +128,7 @@ class Replay:
             self.device.apply(given.input)
         except Exception as error:  # a refusal or a defect: the journal says which it was
             self._effect.raised, self._effect.failure = type(error).__name__, error
+            self._broken = self._broken or not isinstance(error, ValueError)
         self._take_effect()
 
     def _take_effect(self) -> None:
@@ -144,9 +148,8 @@ class Replay:
         line = told[0].line if told else None
         raised = "".join(came.raised for came in told)
         if raised != effect.raised:
-            if effect.failure is not None and not isinstance(effect.failure, ValueError):
-                raise effect.failure
-            yield self._diverges(line, "raised", raised or "nothing", effect.raised or "nothing")
+            refusal = f"{effect.raised} ({effect.failure})" if effect.failure else "nothing"
+            yield self._diverges(line, "raised", raised or "nothing", refusal)
         sent: dict[int, bytes] = {}
         for came in told:
             for port, data in came.sent:
@@ -165,6 +168,9 @@ class Replay:
             yield self._diverges(line, "event", expected, event, None, place)
 
     def _compare_state(self, checked: Checked) -> Iterator[Divergence]:
+        if self._broken:
+            yield self._diverges(checked.line, "digest", checked.digest, "none, for the device is broken")
+            return
         if checked.at_us != self.device.now_us:
             yield self._diverges(checked.line, "time", f"{checked.at_us} us", f"{self.device.now_us} us")
         digest = self.device.digest()

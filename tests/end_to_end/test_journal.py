@@ -129,6 +129,7 @@ def test_what_is_no_journal_is_neither_written_over_nor_replayed(home: Home, vpu
     assert refused.status == 2
     assert "vpump: --journal: notes is there and is no journal; allowed are a new file" in refused.stderr
     assert (home.directory / "notes").read_text() == "mine\n"
+    assert vpump("replay", "notes", "--until", "soon").sentence.startswith("--until: ")
     unread = vpump("replay", "notes")
     assert (unread.status, unread.sentence) == (
         2,

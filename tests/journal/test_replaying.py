@@ -10,9 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.inputs import Advance, Bytes
-from emulator.journal.fields import JournalError
-from tests.journal.journaled import OWN_KEYS, journal_of, replay_of, session_by_chance
+from emulator.faults.arming import arming
+from emulator.faults.catalogue import DEVICE
+from emulator.inputs import Advance, ArmDeviceFault, Bytes, Control
+from emulator.journal.fields import Fields, JournalError
+from emulator.journal.input_lines import InputReading, input_document, read_input
+from firmware_model.pump import Pump
+from tests.journal.journaled import FAULTS, OWN_KEYS, journal_of, replay_of, session_by_chance
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -131,6 +135,35 @@ def test_a_pump_with_keys_of_its_own_has_none_in_its_journal() -> None:
     others = journal_of([], keys=dict.fromkeys(OWN_KEYS, b"\x09" * 16))
     with pytest.raises(JournalError, match="give the file that has them with --keys"):
         replay_of(others)
+
+
+def test_a_defect_that_is_new_is_a_divergence_and_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = journal_of([Advance(5_000_000), Advance(60_000_000)])
+    advance = Pump.advance
+
+    def broken(pump: Pump, now: int) -> None:
+        if now > 5_000_000:
+            raise RuntimeError("the rotor has left")
+        advance(pump, now)
+
+    monkeypatch.setattr(Pump, "advance", broken)
+    divergence = replay_of(lines).divergence
+    assert divergence is not None
+    assert (divergence.input, divergence.what, divergence.found) == (2, "raised", "RuntimeError (the rotor has left)")
+
+
+@pytest.mark.parametrize("fault", FAULTS[DEVICE])
+@given(odd_us=st.integers(1, 10**12))
+@settings(max_examples=5)
+def test_a_fault_is_armed_again_to_the_microsecond(fault: str, odd_us: int) -> None:
+    arms = arming(fault, ())
+    assert isinstance(arms, ArmDeviceFault)
+    given_then = Control(7, ArmDeviceFault(arms.fault._replace(after_us=odd_us)))
+    document = json.loads(json.dumps(input_document(1, given_then)))
+    fields = Fields(2, document)
+    fields.whole("input", 1, 1)
+    assert read_input(fields, InputReading((), lambda _roles, _mark: None)) == given_then
+    fields.end()
 
 
 WRONG = {
