@@ -13,13 +13,15 @@ Rules of this file:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from emulator import events
 from emulator.events import Event
+from emulator.faults.carrier import Cargo, Carrier, Lane, Load, PowerBack, PowerGoes
 from emulator.faults.device_faults import fault_text
 from emulator.faults.line import LineFaults
+from emulator.faults.registry import line_fault_text
 from emulator.inputs import (
     Action,
     Advance,
@@ -53,12 +55,17 @@ NO_CLIENT = "no client has opened the line"
 
 @dataclass(slots=True)
 class _LineState:
-    """One line: whether a client is there (None: none ever was) and reads, its two cutters, and the bytes for it."""
+    """One line: whether a client is there (None: none ever was) and reads, its two cutters, and the bytes for it.
+
+    `mended` cuts what faults have let through to the pump, as long as it holds a piece that is not finished.
+    """
 
     requests: FrameCutter
     answers: FrameCutter
     open: bool | None = None
     reading: bool = True
+    mended: FrameCutter | None = None
+    mended_bytes: int = 0
     output: bytearray = field(default_factory=bytearray)
 
 
@@ -69,6 +76,7 @@ class Device:
         self.pump = pump
         self.wire = wire
         self._faults = LineFaults()
+        self._carrier = Carrier()
         self._lines: dict[int, _LineState] = {}
         self._events: deque[Event] = deque()
         self._events_made = 0
@@ -111,7 +119,7 @@ class Device:
 
     def armed_faults(self) -> tuple[str | ArmedFault, ...]:
         """The faults that are armed: those of the line as they are written, those of the pump as they stand."""
-        return (*map(str, self._faults.armed), *self.pump.faults.armed)
+        return (*map(line_fault_text, self._faults.armed(self.now_us)), *self.pump.faults.armed)
 
     def truth(self) -> dict[str, object]:
         """What is physically so; for the control plane."""
@@ -150,7 +158,7 @@ class Device:
             case Advance():
                 pass
         self._drain()
-        self._serve(happening.at_us)
+        self._settle(happening.at_us)
 
     def data_to_send(self, now: int, limit: int = OUTPUT_LIMIT, port: int = 0) -> bytes:
         """Bytes for a line, at most `limit` of them."""
@@ -163,25 +171,26 @@ class Device:
 
     def next_deadline(self) -> int | None:
         """When the device next wants to be woken; None for never."""
+        carried_due = self._carrier.next_deadline()
         if not self.pump.powered:
-            return None
-        pump_due, wire_due = self.pump.next_deadline(), self.wire.next_deadline()
-        if pump_due is None or wire_due is None:
-            return wire_due if pump_due is None else pump_due
-        return min(pump_due, wire_due)
+            return carried_due
+        due, wire_due = self.pump.next_deadline(), self.wire.next_deadline()
+        if due is None or (wire_due is not None and wire_due < due):
+            due = wire_due
+        return due if carried_due is None or (due is not None and due < carried_due) else carried_due
 
     def next_event(self) -> Event | None:
         """What happened, oldest first."""
         return self._events.popleft() if self._events else None
 
     def _pass_time(self, now: int) -> None:
-        """Let everything happen that is due up to `now`, in its order: the pump's own before the wire's."""
+        """Let everything happen that is due up to `now`, in its order: the pump's own, the wire's, the lines'."""
         while (due := self.next_deadline()) is not None and due <= now:
             self.pump.advance(due)
             if self.pump.powered:
                 self.wire.advance(due)
             self._drain()
-            self._serve(due)
+            self._settle(due)
         self.pump.advance(now)
 
     def _receive(self, port: int, data: bytes, now: int) -> None:
@@ -203,13 +212,8 @@ class Device:
             self._see(port, frame)
         else:
             self._reject(port, frame.raw, frame.rejected)
-        for passed in self._through_faults(port, frame):
-            reason = self.wire.receive(port, passed, now)
-            if passed is not frame:
-                reason = reason or passed.rejected
-            if reason:
-                self._reject(port, passed.raw, reason)
-            self._serve(now)
+        self._carry(port, frame, now)
+        self._settle(now)
 
     def _serve(self, now: int) -> None:
         """Let the model answer what the wire asks of it."""
@@ -219,6 +223,13 @@ class Device:
             if reply is not None:
                 self.wire.reply(request.token, reply, now)
         self._drain()
+
+    def _settle(self, now: int) -> None:
+        """Let the model answer, and let all arrive that faults have held up until now."""
+        self._serve(now)
+        while (load := self._carrier.take(now)) is not None:
+            self._deliver(load, now)
+            self._serve(now)
 
     def _change_line(self, port: int, change: LineChange, now: int) -> None:
         line = self._line(port)
@@ -230,6 +241,8 @@ class Device:
         line.requests.reset()
         line.answers.reset()
         line.output.clear()
+        line.mended, line.mended_bytes = None, 0
+        self._carrier.forget_line(port)
         self._emit(events.LineChanged, port=port, change=change.value)
         if line.open:
             self.wire.line_opened(port, now)
@@ -255,8 +268,8 @@ class Device:
     def _control(self, action: Action, now: int) -> None:
         match action:
             case ArmFault(fault):
-                self._faults.arm(fault)
-                self._emit(events.FaultArmed, fault=str(fault))
+                self._faults.arm(fault, now)
+                self._emit(events.FaultArmed, fault=line_fault_text(fault))
             case ArmDeviceFault(fault):
                 self.pump.arm_fault(fault, now)
                 self._emit(events.FaultArmed, fault=fault_text(fault))
@@ -268,11 +281,13 @@ class Device:
                 self.pump.clear_faults(now)
                 self._emit(events.FaultsCleared)
             case CutPower(None):
+                self._carrier.forget_power()
                 self.pump.cut_power(now)
             case CutPower(int(at_write), mode, torn_bytes):
                 self.pump.arm_power_cut(at_write, mode, torn_bytes, now)
                 self._emit(events.FaultArmed, fault=f"power cut {mode.value} write {at_write}")
             case RestorePower():
+                self._carrier.forget_power()
                 self.pump.restore_power(now)
             case ReplaceKeys(keys):
                 self.wire.replace_keys(keys)
@@ -300,6 +315,7 @@ class Device:
                     # What the pump had heard of a frame it has forgotten, and what came without power it never heard.
                     for line in self._lines.values():
                         line.requests.reset()
+                        line.mended, line.mended_bytes = None, 0
                     self._emit(events.PowerChanged, change="restored", write="")
                 case ToneSounded(at_us, alarm, critical):
                     tone = "dual" if critical else "single"
@@ -331,33 +347,90 @@ class Device:
             if frame.silent:
                 continue
             self._see(port, frame)
-            limit = EVENT_OUTPUT_LIMIT if frame.direction is Direction.EVENT else OUTPUT_LIMIT
-            for passed in self._through_faults(port, frame):
-                if len(line.output) + len(passed.raw) <= limit:
-                    line.output += passed.raw
+            self._carry(port, frame, self.now_us)
 
-    def _through_faults(self, port: int, frame: WireFrame) -> Iterator[WireFrame]:
-        """What is left of a frame behind the line's faults; each piece is told when it is taken."""
-        struck = self._faults.strike(frame)
+    def _carry(self, port: int, frame: WireFrame, now: int) -> None:
+        """Let a frame go its way, through the faults of the line and behind whatever they hold up."""
+        lane = Lane(port, frame.direction is Direction.REQUEST)
+        struck = self._faults.strike(port, frame, now)
         if struck is None:
-            yield frame
+            ahead = None if self._carrier.idle else self._carrier.ahead(lane)
+            if ahead is None:
+                self._arrive(lane, frame, frame.raw, now, untouched=True)
+            else:
+                waits = Cargo(lane, frame, ahead.fault, frame.raw, now)
+                self._carrier.put(waits, now)
             return
-        fault, instead = struck
-        self._emit(events.FaultFired, fault=str(fault), port=port, raw=frame.raw)
-        # Not the line's own cutter: that is in the middle of what came with this frame.
-        is_request = frame.direction is Direction.REQUEST
-        cutter = self.wire.cutter(Direction.REQUEST if is_request else Direction.ANSWER)
-        for index, raw in enumerate(instead):
-            if index or raw != frame.raw:
-                self._emit(
-                    events.FrameInjected,
-                    fault=str(fault),
-                    port=port,
-                    direction=frame.direction.value,
-                    raw=raw,
-                    struck=frame.raw,
-                )
-            yield from (piece for piece in cutter.feed(raw, self.now_us) if not piece.silent)
+        for fault in struck.faults:
+            self._emit(events.FaultFired, fault=fault, port=port, raw=frame.raw)
+        if struck.power_off_us is not None:
+            self._carrier.schedule(PowerGoes(struck.power_off_us), now)
+        fault, as_sent = " + ".join(struck.faults), True
+        for piece in struck.pieces:
+            is_frame = as_sent and piece.raw == frame.raw and not piece.turned
+            as_sent = as_sent and not is_frame
+            goes = Lane(port, lane.to_pump is not piece.turned)
+            cargo = Cargo(goes, frame, fault, piece.raw, now, as_sent=is_frame)
+            self._carrier.put(cargo, now + piece.after_us, loose=piece.loose)
+
+    def _deliver(self, load: Load, now: int) -> None:
+        match load:
+            case PowerGoes(off_us):
+                self.pump.cut_power(now)
+                if off_us:
+                    self._carrier.schedule(PowerBack(), now + off_us)
+            case PowerBack():
+                self.pump.restore_power(now)
+            case Cargo(lane):
+                untouched = load.as_sent and now == load.sent_us
+                if not untouched:
+                    self._emit(
+                        events.FrameInjected,
+                        fault=load.fault,
+                        port=lane.port,
+                        direction=Direction.REQUEST.value if lane.to_pump else _from_pump(load.frame).value,
+                        raw=load.raw,
+                        struck=load.frame.raw,
+                        late_us=now - load.sent_us,
+                    )
+                self._arrive(lane, load.frame, load.raw, now, untouched=untouched)
+        self._drain()
+
+    def _arrive(self, lane: Lane, frame: WireFrame, raw: bytes, now: int, *, untouched: bool) -> None:
+        """Bytes are at the end of their way: `untouched` if they are the frame, as it was sent and when."""
+        line = self._line(lane.port)
+        if not lane.to_pump:
+            limit = EVENT_OUTPUT_LIMIT if frame.direction is Direction.EVENT else OUTPUT_LIMIT
+            if len(line.output) + len(raw) <= limit:
+                line.output += raw
+        elif untouched and line.mended is None:
+            if reason := self.wire.receive(lane.port, frame, now):
+                self._reject(lane.port, raw, reason)
+        else:
+            self._hear_mended(lane.port, line, raw, now, judged=raw == frame.raw and bool(frame.rejected))
+        if not self._carrier.idle:
+            self._carrier.overtake(lane, now)
+
+    def _hear_mended(self, port: int, line: _LineState, raw: bytes, now: int, *, judged: bool) -> None:
+        """Bytes that faults have let through to the pump, cut to frames once more: what is left of one may be none.
+
+        Not by the line's own cutter: that is in the middle of what came with the frame that was struck.
+        """
+        line.mended = line.mended or self.wire.cutter(Direction.REQUEST)
+        line.mended_bytes += len(raw)
+        for piece in line.mended.feed(raw, now):
+            line.mended_bytes -= len(piece.raw)
+            if piece.silent:
+                continue
+            if not self.pump.powered:
+                self._reject(port, piece.raw, NO_POWER)
+                continue
+            reason = self.wire.receive(port, piece, now) or piece.rejected
+            if reason and not judged:
+                self._reject(port, piece.raw, reason)
+            self._serve(now)
+        if not line.mended_bytes:
+            line.mended = None
 
     def _line(self, port: int) -> _LineState:
         if port not in self._lines:
@@ -397,3 +470,7 @@ class Device:
             op_id=record.op_id,
             detail=record.detail,
         )
+
+
+def _from_pump(frame: WireFrame) -> Direction:
+    return Direction.EVENT if frame.direction is Direction.EVENT else Direction.ANSWER

@@ -106,14 +106,15 @@ class FaultFired(_Happening):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameInjected(_Happening):
-    """A fault of the line put bytes on it, in the place of the frame that it struck or behind it."""
+    """A fault of the line put bytes on it, or let them through late."""
 
     kind: ClassVar[str] = "injected"
     fault: str = field(metadata=_meaning("the fault as it was written"))
     port: int = field(metadata=_meaning("index of the port"))
-    direction: str = field(metadata=_meaning("request (to the pump) or answer (from it)"))
+    direction: str = field(metadata=_meaning("request (to the pump), or answer or event (from it)"))
     raw: bytes = field(metadata=_meaning("the bytes that go on"))
     struck: bytes = field(metadata=_meaning("the frame that the fault acted on"))
+    late_us: int = field(default=0, metadata=_meaning("how long after that frame was sent"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

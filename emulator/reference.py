@@ -75,13 +75,22 @@ def faults_page() -> str:
         "",
         f"DIRECTION is {directions}. OPERATION is a name from [protocol.md](protocol.md), such as",
         f"`BOLUS_EXECUTE`, or `{ANY}`; in the direction `event` it is `EVENT`, what a pump sends of its own accord. A",
-        "fault counts the frames that match from the moment when it is armed, and is gone when it is spent. A repeated",
-        "answer is an answer too: `drop answer BOLUS_EXECUTE count=4` loses the first one and those to the three",
-        "retries of a programmer that keeps the rules.",
+        "fault counts the frames that match from the moment when it is armed, or when its window begins, and is gone",
+        "when it is spent or its window has passed. A repeated answer is an answer too: `drop answer BOLUS_EXECUTE",
+        "count=4` loses the first one and those to the three retries of a programmer that keeps the rules.",
+        "",
+        "A line keeps its order: what comes behind a frame that is late is late as well, unless the fault says that it",
+        "is overtaken. Several faults may strike one frame: each strikes what those armed before it have left. What",
+        "is under way when the line is closed or opened anew never arrives. Nothing of it is left to chance but what",
+        "is drawn, and that begins with `seed`: the same seed, the same bytes. All of them take these:",
         "",
         *_parameter_rows(line_parameters()),
         "",
         *_table("verb | what happens | example", [_verb_cells(fault) for fault in catalogue() if fault.kind == LINE]),
+        "",
+        "What is their own:",
+        "",
+        *_own_parameter_rows(LINE),
         "",
         "## Faults of the pump",
         "",
@@ -109,14 +118,7 @@ def faults_page() -> str:
         "",
         "What is their own, or has a default of its own:",
         "",
-        *_table(
-            "verb | parameter | meaning | default | allowed",
-            [
-                (f"`{fault.verb}`", *cells)
-                for fault in catalogue()
-                for cells in map(_parameter_cells, own_parameters(fault))
-            ],
-        ),
+        *_own_parameter_rows(DEVICE),
         "",
         "A power cut can be armed apart from these, too: `vpump control power cut --at-write N`, at the N-th write to",
         "the pump's memory from now; see [control.md](control.md).",
@@ -300,6 +302,18 @@ def _value_cells(profile: Profile, section: str, item: Field[Any]) -> tuple[str,
 
 def _verb_cells(fault: FaultEntry) -> tuple[str, str, str]:
     return f"`{fault.verb}`", fault.meaning, f"`{fault.example}`"
+
+
+def _own_parameter_rows(kind: str) -> Sequence[str]:
+    return _table(
+        "verb | parameter | meaning | default | allowed",
+        [
+            (f"`{fault.verb}`", *cells)
+            for fault in catalogue()
+            if fault.kind == kind
+            for cells in map(_parameter_cells, own_parameters(fault))
+        ],
+    )
 
 
 def _parameter_rows(parameters: Sequence[ParameterEntry]) -> Sequence[str]:

@@ -26,6 +26,7 @@ from emulator.events import (
     SyringeUsed,
     ToneSounded,
 )
+from emulator.quantities import format_duration_us
 
 # Lines that wait for a reader.
 QUEUE_LINES = 10_000
@@ -83,7 +84,8 @@ def _describe(event: Event) -> tuple[str, str]:
             return _join(f"port {event.port}", f"fault fired: {event.fault}", _raw(event.raw)), _YELLOW
         case FrameInjected():
             arrow = "->" if event.direction == "request" else "<-"
-            return _join(f"port {event.port}", arrow, f"instead, by fault: {event.fault}", _raw(event.raw)), _YELLOW
+            said = f"{format_duration_us(event.late_us)} late" if event.late_us else "instead"
+            return _join(f"port {event.port}", arrow, f"{said}, by fault: {event.fault}", _raw(event.raw)), _YELLOW
         case FaultArmed():
             return f"fault armed: {event.fault}", _YELLOW
         case FaultsCleared():

@@ -26,6 +26,7 @@ from emulator.events import (
     ToneSounded,
 )
 from emulator.faults.registry import REGISTRY
+from emulator.quantities import format_duration_us
 from emulator.trace import event_words, format_time
 from emulator.wire import Direction
 
@@ -87,7 +88,8 @@ class Recorder:
             case FrameInjected():
                 flow = Flow.INBOUND if event.direction == Direction.REQUEST.value else Flow.OUTBOUND
                 said = f"put on the line by the injected fault: {event.fault}"
-                return self._begin(event, event.raw, flow, f"{said}; {difference(event.struck, event.raw)}")
+                late = f", {format_duration_us(event.late_us)} after it was sent" if event.late_us else ""
+                return self._begin(event, event.raw, flow, f"{said}; {difference(event.struck, event.raw)}{late}")
             case FaultFired():
                 return self._say(event, f"injected fault: {event.fault}{_meaning(event.fault)}", Flow.UNKNOWN)
             case BytesRejected():
@@ -145,6 +147,8 @@ def difference(sent: bytes, instead: bytes) -> str:
     if len(instead) != len(sent):
         if sent.startswith(instead):
             return f"the frame, cut after {len(instead)} of its {len(sent)} bytes"
+        if instead in sent:
+            return f"{len(instead)} of its {len(sent)} bytes"
         return f"{len(instead)} bytes in place of {len(sent)}"
     places = [place for place in range(len(sent)) if sent[place] != instead[place]]
     named = [f"byte {place} is {instead[place]:02x} instead of {sent[place]:02x}" for place in places]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from emulator.faults.device_faults import fault_text
-from emulator.faults.registry import parse_fault
+from emulator.faults.registry import line_fault_text, parse_fault
 from emulator.faults.spec import FaultSpec
 from emulator.inputs import ArmDeviceFault, ArmFault
 
@@ -21,4 +21,4 @@ def arming(text: str, names: Sequence[str]) -> ArmFault | ArmDeviceFault:
 
 def as_written(arms: ArmFault | ArmDeviceFault) -> str:
     """The fault that is armed, as it is written, with all that was left to its defaults."""
-    return str(arms.fault) if isinstance(arms, ArmFault) else fault_text(arms.fault)
+    return line_fault_text(arms.fault) if isinstance(arms, ArmFault) else fault_text(arms.fault)

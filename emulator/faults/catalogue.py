@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from emulator.faults.device_faults import DURATION, UNITS, form_of, parameters_of, value_text
+from emulator.faults.device_faults import parameters_of
+from emulator.faults.parameters import DURATION, UNITS, form_of, value_text
 from emulator.faults.registry import PARAMETERS, REGISTRY
 from emulator.quantities import DURATION_UNITS_US
 from firmware_model.faults import FAULTS, FaultKind, Parameter
@@ -51,10 +53,10 @@ def catalogue() -> tuple[FaultEntry, ...]:
             verb=kind.verb,
             kind=LINE,
             meaning=kind.meaning,
-            form=" ".join([kind.verb, "DIRECTION OPERATION", *(f"[{each.name}=N]" for each in PARAMETERS)]),
+            form=" ".join([kind.verb, "DIRECTION OPERATION", *_forms((*kind.parameters, *PARAMETERS))]),
             example=kind.example,
             lasts=False,
-            parameters=line_parameters(),
+            parameters=(*map(_entry, kind.parameters), *line_parameters()),
         )
         for kind in REGISTRY.values()
     )
@@ -63,15 +65,12 @@ def catalogue() -> tuple[FaultEntry, ...]:
 
 def line_parameters() -> tuple[ParameterEntry, ...]:
     """What every line fault takes."""
-    return tuple(
-        ParameterEntry(each.name, each.meaning, str(each.default), f"1 to {each.maximum}", "", 1, each.maximum)
-        for each in PARAMETERS
-    )
+    return tuple(map(_entry, PARAMETERS))
 
 
 def times() -> tuple[ParameterEntry, ...]:
     """What every device fault takes, with the usual defaults."""
-    return tuple(map(_device_parameter, TIMES))
+    return tuple(map(_entry, TIMES))
 
 
 def own_parameters(fault: FaultEntry) -> tuple[ParameterEntry, ...]:
@@ -86,14 +85,18 @@ def _device_fault(kind: FaultKind) -> FaultEntry:
         verb=kind.verb,
         kind=DEVICE,
         meaning=kind.meaning,
-        form=" ".join([kind.verb, *(f"[{form_of(parameter)}]" for parameter in parameters)]),
+        form=" ".join([kind.verb, *_forms(parameters)]),
         example=kind.example,
         lasts=kind.lasting is not None,
-        parameters=tuple(map(_device_parameter, parameters)),
+        parameters=tuple(map(_entry, parameters)),
     )
 
 
-def _device_parameter(parameter: Parameter) -> ParameterEntry:
+def _forms(parameters: Sequence[Parameter]) -> Sequence[str]:
+    return [f"[{form_of(parameter)}]" for parameter in parameters]
+
+
+def _entry(parameter: Parameter) -> ParameterEntry:
     units = DURATION_UNITS_US if parameter.unit == DURATION else UNITS.get(parameter.unit, ())
     return ParameterEntry(
         name=parameter.name,

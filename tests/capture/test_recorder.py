@@ -1,7 +1,6 @@
 """What a capture says of the things that happen on a line, told as stories at a device."""
 
 from collections.abc import Sequence
-from types import MappingProxyType
 
 import pytest
 
@@ -9,8 +8,6 @@ from emulator.capture.pcapng import Flow, Packet
 from emulator.capture.recorder import MOST_NOTES, Recorder, difference
 from emulator.device import Device
 from emulator.events import Event, FrameSeen, LineChanged
-from emulator.faults import line, registry
-from emulator.faults.registry import LineFaultKind
 from emulator.inputs import CutPower, LineChange, RestorePower
 from protocol.messages.read import StatusRequest
 from tests.capture.recorded_sessions import a_session, capture_of
@@ -88,37 +85,22 @@ def test_a_good_frame_that_the_pump_does_not_take_is_one_packet(desk: Desk) -> N
     assert (packet.data, packet.comments) == (foreign, ("rejected: another pump's address",))
 
 
-@pytest.fixture
-def more_faults(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Faults of the line that put something in a frame's place."""
-    kinds = (
-        LineFaultKind("corrupt", "a bit is wrong", "", lambda raw: (raw[:2] + bytes((raw[2] ^ 1,)) + raw[3:],)),
-        LineFaultKind("duplicate", "the frame comes twice", "", lambda raw: (raw, raw)),
-        LineFaultKind("truncate", "the end is lost", "", lambda raw: (raw[:9] + b"\0",)),
-    )
-    several = MappingProxyType({**registry.REGISTRY, **{kind.verb: kind for kind in kinds}})
-    for module in (registry, line):
-        monkeypatch.setattr(module, "REGISTRY", several)
-    monkeypatch.setattr("emulator.capture.recorder.REGISTRY", several)
-
-
-@pytest.mark.usefixtures("more_faults")
 def test_a_corrupt_request_is_there_as_it_was_sent_and_as_it_came(desk: Desk) -> None:
     captured(desk.device)
-    arm(desk.device, "corrupt request HELLO")
+    arm(desk.device, "corrupt request HELLO byte=2")
     assert desk.raw(HELLO) == b""
     sent, came = captured(desk.device)
     assert sent.data == HELLO
-    assert sent.comments[-1] == "injected fault: corrupt request HELLO nth=1 count=1 (a bit is wrong)"
+    fault = "corrupt request HELLO byte=2 bit=0 burst=1 where=given nth=1 count=1"
+    assert sent.comments[-1] == f"injected fault: {fault} (bits of the frame are turned over)"
     assert came.data == HELLO[:2] + b"\x11" + HELLO[3:]
     assert came.flow is INBOUND
     assert came.comments == (
-        "put on the line by the injected fault: corrupt request HELLO nth=1 count=1; byte 2 is 11 instead of 10",
+        f"put on the line by the injected fault: {fault}; byte 2 is 11 instead of 10",
         "rejected: wrong CRC",
     )
 
 
-@pytest.mark.usefixtures("more_faults")
 @pytest.mark.parametrize("direction", ["request", "answer"])
 def test_a_frame_that_comes_twice_is_there_twice(desk: Desk, direction: str) -> None:
     captured(desk.device)
@@ -129,15 +111,24 @@ def test_a_frame_that_comes_twice_is_there_twice(desk: Desk, direction: str) -> 
     assert len(said) == (4 if direction == "request" else 3), "the copy of a request is answered, too"
 
 
-@pytest.mark.usefixtures("more_faults")
 def test_a_cut_answer(desk: Desk) -> None:
     captured(desk.device)
-    arm(desk.device, "truncate answer HELLO")
+    arm(desk.device, "truncate answer HELLO lost=4")
     received = desk.raw(HELLO)
     _, sent, came = captured(desk.device)
     assert came.data == received
     assert came.flow is OUTBOUND
-    assert f"{len(received)} bytes in place of {len(sent.data)}" in came.comments[0]
+    assert f"the frame, cut after {len(received)} of its {len(sent.data)} bytes" in came.comments[0]
+
+
+def test_a_late_answer_is_there_when_it_was_sent_and_when_it_came(desk: Desk) -> None:
+    captured(desk.device)
+    arm(desk.device, "delay answer HELLO by=2s")
+    assert desk.raw(HELLO) == b""
+    desk.wait(3)
+    _, sent, came = captured(desk.device)
+    assert (came.at_us - sent.at_us, came.data) == (2_000_000, sent.data)
+    assert came.comments[-1].endswith("a copy of the frame, as it was sent, 2s after it was sent")
 
 
 def test_what_is_no_frame_is_told_on_the_next_packet(desk: Desk) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from emulator.device import NO_CLIENT
 from emulator.events import BytesRejected, Event
+from emulator.faults.registry import REGISTRY
 from emulator.inputs import CutPower, LineChange, RestorePower
 from protocol.messages.codes import BolusKind, ChangedFlag, Role, TelemetryField
 from protocol.messages.deliver import (
@@ -205,6 +206,11 @@ def run(story: list[Burst], byte_cuts: list[int], time_cuts: list[int], *, insec
             case "drop":
                 device.advance(at)
                 arm(device, "drop answer any nth=2 count=1")
+            case "":
+                pass
+            case fault:
+                device.advance(at)
+                arm(device, fault)
         rest = burst.data
         while rest:
             length = 1 + next(bytes_turn, len(rest) - 1) % len(rest)
@@ -244,6 +250,27 @@ def test_with_sessions_cuts_of_bytes_and_of_time_change_nothing_either(
     story: list[Burst], byte_cuts: list[int], time_cuts: list[int]
 ) -> None:
     assert run(story, byte_cuts, time_cuts, insecure=False) == run(story, [], [], insecure=False)
+
+
+@st.composite
+def _line_faults(draw: st.DrawFn) -> Burst:
+    """A fault of the line with delays in the order of the waits between bursts."""
+    verb = draw(st.sampled_from(list(REGISTRY)))
+    way = draw(st.sampled_from(["request", "answer"]))
+    words = [f"nth={draw(st.integers(1, 2))}", f"count={draw(st.integers(1, 3))}", f"seed={draw(st.integers(0, 9))}"]
+    words += [f"chance={draw(st.sampled_from([50, 100]))}%"]
+    for parameter in REGISTRY[verb].parameters:
+        if parameter.unit == "us":
+            words.append(f"{parameter.name}={draw(st.sampled_from([1, 50_000, 5_000_000]))}us")
+    return Burst(0, b"", " ".join([verb, way, "any", *words]))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.one_of(_line_faults(), _bursts), min_size=1, max_size=12), _cuts, _cuts)
+def test_with_any_faults_of_the_line_cuts_of_bytes_and_of_time_change_nothing_either(
+    story: list[Burst], byte_cuts: list[int], time_cuts: list[int]
+) -> None:
+    assert run(story, byte_cuts, time_cuts) == run(story, [], [])
 
 
 def test_a_session_whose_frames_were_written_down_comes_about_in_these_stories() -> None:

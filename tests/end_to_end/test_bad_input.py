@@ -193,8 +193,8 @@ SPECS = {
     "--fault lose answer HELLO": "fault 'lose answer HELLO': verb 'lose' is not known; allowed are drop, "
     + ", ".join(FAULTS)
     + ".",
-    "--fault drop answer HELLO nth=0": "fault 'drop answer HELLO nth=0': nth is '0', but allowed is a number from 1 to "
-    "1000000.",
+    "--fault drop answer HELLO nth=0": "fault 'drop answer HELLO nth=0': nth is '0', but allowed is a whole number"
+    " from 1 to 1000000.",
 }
 
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.faults.device_faults import DURATION, UNITS, allowed_text, fault_text, form_of, parameters_of
+from emulator.faults.device_faults import fault_text, parameters_of
+from emulator.faults.parameters import DURATION, UNITS, allowed_text, form_of
 from emulator.faults.registry import REGISTRY, parse_fault
 from emulator.faults.syntax import FaultSyntaxError
 from firmware_model.faults import FAULTS, DeviceFault, FaultKind, Parameter, device_fault

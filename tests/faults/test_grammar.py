@@ -1,44 +1,53 @@
 """A fault is one line; whoever mistypes it is told which word, and what it could have been."""
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.faults.arming import arming, as_written
-from emulator.faults.registry import MOST_NTH, PARAMETERS, REGISTRY, parse_fault
+from emulator.faults.registry import PARAMETERS, REGISTRY, line_fault_text, parse_fault
 from emulator.faults.spec import ANY, FaultSpec
 from emulator.faults.syntax import FaultSyntaxError
 from emulator.wire import Direction
-from firmware_model.faults import FAULTS
+from firmware_model.faults import FAULTS, Parameter
 from protocol.messages.operations import OPERATIONS
 
 NAMES = tuple(operation.name for operation in OPERATIONS)
 ALL_NAMES = ", ".join([*NAMES, ANY])
 ALL_VERBS = ", ".join([*REGISTRY, *FAULTS])
 
-_numbers = st.one_of(st.integers(1, 9), st.integers(1, MOST_NTH))
-_faults = st.builds(
-    FaultSpec,
-    st.sampled_from(list(REGISTRY)),
-    st.sampled_from(Direction),
-    st.sampled_from([*NAMES, ANY]),
-    _numbers,
-    _numbers,
-)
+ALL_FORMS = "nth=N, count=N, chance=N, seed=N, after=DURATION, for=DURATION"
 
 
-@given(_faults)
+def _anywhere(parameter: Parameter) -> st.SearchStrategy[int]:
+    low, high = parameter.minimum, parameter.maximum
+    return st.sampled_from([low, parameter.default, high]) | st.integers(low, high)
+
+
+@st.composite
+def _faults(draw: st.DrawFn) -> FaultSpec:
+    """Any fault that the registry makes: each parameter anywhere in its range, its ends not seldom."""
+    kind = REGISTRY[draw(st.sampled_from(list(REGISTRY)))]
+    direction, name = draw(st.sampled_from(Direction)), draw(st.sampled_from([*NAMES, ANY]))
+    nth, count, chance_ppm, seed, after_us, for_us = (draw(_anywhere(each)) for each in PARAMETERS)
+    own = tuple((each.name, draw(_anywhere(each))) for each in kind.parameters)
+    return FaultSpec(kind.verb, direction, name, nth, count, chance_ppm, seed, after_us, for_us, own)
+
+
+@given(_faults())
 def test_what_a_fault_is_written_as_is_what_it_is_read_from(fault: FaultSpec) -> None:
-    assert parse_fault(str(fault), NAMES) == fault
+    assert parse_fault(line_fault_text(fault), NAMES) == fault
 
 
-@given(_faults, st.permutations(["nth", "count"]), st.sampled_from([" ", "  ", "\t", "\n "]))
+@given(_faults(), st.randoms(use_true_random=False), st.sampled_from([" ", "  ", "\t", "\n "]))
 def test_the_order_of_parameters_the_width_of_gaps_and_the_case_of_names_mean_nothing(
-    fault: FaultSpec, order: list[str], gap: str
+    fault: FaultSpec, random: Random, gap: str
 ) -> None:
-    values = {"nth": fault.nth, "count": fault.count}
-    words = [fault.verb, fault.direction.value, fault.name.lower(), *(f"{name}={values[name]}" for name in order)]
-    assert parse_fault(gap.join(words) + gap, NAMES) == fault
+    verb, direction, name, *parameters = line_fault_text(fault).split()
+    random.shuffle(parameters)
+    assert parse_fault(gap.join([verb, direction, name.lower(), *parameters]) + gap, NAMES) == fault
 
 
 def test_what_is_not_said_is_once_and_at_once() -> None:
@@ -53,11 +62,11 @@ def test_every_kind_of_fault_explains_itself_with_an_example_that_works(verb: st
     kind = REGISTRY[verb]
     assert kind.verb == verb
     assert kind.meaning
-    assert str(parse_fault(kind.example, NAMES)) == kind.example
-    assert all(parameter.meaning for parameter in PARAMETERS)
+    assert as_written(arming(kind.example, NAMES)) == kind.example
+    assert all(parameter.meaning for parameter in (*kind.parameters, *PARAMETERS))
 
 
-NUMBER = "but allowed is a number from 1 to 1000000"
+NUMBER = "but allowed is a whole number from 1 to 1000000"
 REFUSED = {
     "": "fault '' is empty: it begins with a verb, such as 'drop answer BOLUS_EXECUTE nth=1 count=1' or 'stall for=2h'",
     "drop answer": "fault 'drop answer' is too short: it is VERB DIRECTION OPERATION,"
@@ -66,19 +75,19 @@ REFUSED = {
     f" allowed are {ALL_VERBS}",
     "stal answer STATUS": "fault 'stal answer STATUS': verb 'stal' is not known (did you mean stall?);"
     f" allowed are {ALL_VERBS}",
-    "quench answer STATUS": f"fault 'quench answer STATUS': verb 'quench' is not known; allowed are {ALL_VERBS}",
+    "xyzzy answer STATUS": f"fault 'xyzzy answer STATUS': verb 'xyzzy' is not known; allowed are {ALL_VERBS}",
     "drop answers STATUS": "fault 'drop answers STATUS': direction 'answers' is not known (did you mean answer?);"
     " allowed are request, answer, event",
     "drop up STATUS": "fault 'drop up STATUS': direction 'up' is not known; allowed are request, answer, event",
     "drop answer bolus_execut": "fault 'drop answer bolus_execut': operation 'bolus_execut' is not known"
     f" (did you mean BOLUS_EXECUTE?); allowed are {ALL_NAMES}",
     "drop answer MANY": f"fault 'drop answer MANY': operation 'MANY' is not known; allowed are {ALL_NAMES}",
-    "drop answer STATUS often": "fault 'drop answer STATUS often': parameter 'often' is not known;"
-    " allowed are nth=N, count=N",
+    "drop answer STATUS daily": "fault 'drop answer STATUS daily': parameter 'daily' is not known;"
+    f" allowed are {ALL_FORMS}",
     "drop answer STATUS counts=2": "fault 'drop answer STATUS counts=2': parameter 'counts' is not known"
-    " (did you mean count=N?); allowed are nth=N, count=N",
+    f" (did you mean count=N?); allowed are {ALL_FORMS}",
     "drop answer STATUS nth": "fault 'drop answer STATUS nth': parameter 'nth' is not known"
-    " (did you mean nth=N?); allowed are nth=N, count=N",
+    f" (did you mean nth=N?); allowed are {ALL_FORMS}",
     "drop answer STATUS nth=1 nth=2": "fault 'drop answer STATUS nth=1 nth=2': nth is given twice",
     "drop answer STATUS nth=0": f"fault 'drop answer STATUS nth=0': nth is '0', {NUMBER}",
     "drop answer STATUS nth=-1": f"fault 'drop answer STATUS nth=-1': nth is '-1', {NUMBER}",
@@ -87,6 +96,14 @@ REFUSED = {
     "drop answer STATUS count=²": f"fault 'drop answer STATUS count=²': count is '²', {NUMBER}",
     "drop answer STATUS count=٣": f"fault 'drop answer STATUS count=٣': count is '٣', {NUMBER}",
     "drop answer STATUS nth=1000001": f"fault 'drop answer STATUS nth=1000001': nth is '1000001', {NUMBER}",
+    "delay answer STATUS by=2": "fault 'delay answer STATUS by=2': by is '2', but allowed is a duration from 1us to 1d"
+    " with its unit d, h, min, s, ms or us, such as 90s or 1d12h",
+    "drop answer STATUS chance=0%": "fault 'drop answer STATUS chance=0%': chance is '0%', but allowed is"
+    " a whole number of ppm from 1 to 1000000, or a number with its unit ppm or %",
+    "corrupt answer STATUS where=here": "fault 'corrupt answer STATUS where=here': where 'here' is not known"
+    " (did you mean anywhere?); allowed are given, anywhere",
+    "drop answer STATUS lost=1": "fault 'drop answer STATUS lost=1': parameter 'lost' is not known;"
+    f" allowed are {ALL_FORMS}",
     "drop answer STATUS nth=000000010000000": "fault 'drop answer STATUS nth=000000010000000':"
     f" nth is '000000010000000', {NUMBER}",
 }

@@ -21,13 +21,13 @@ def drop(name: str, nth: int = 1, count: int = 1, direction: Direction = ANSWER)
 
 def struck(faults: LineFaults, names: str) -> str:
     """The frames named by letters, an x for each that was struck."""
-    return "".join("x" if faults.strike(frame(name)) else name for name in names)
+    return "".join("x" if faults.strike(0, frame(name), 0) else name for name in names)
 
 
 def armed(*specs: FaultSpec) -> LineFaults:
     faults = LineFaults()
     for spec in specs:
-        faults.arm(spec)
+        faults.arm(spec, 0)
     return faults
 
 
@@ -38,7 +38,7 @@ def armed(*specs: FaultSpec) -> LineFaults:
 def test_it_strikes_from_the_nth_on_so_often(nth: int, count: int, left: str) -> None:
     faults = armed(drop("a", nth, count))
     assert struck(faults, "aaaaaa") == left
-    assert bool(faults.armed) == (nth + count - 1 > 6)
+    assert bool(faults.armed(0)) == (nth + count - 1 > 6)
 
 
 @given(st.integers(1, 12), st.integers(1, 12), st.text(alphabet="ab", max_size=40))
@@ -50,46 +50,52 @@ def test_only_what_matches_is_counted(nth: int, count: int, names: str) -> None:
         expected += "x" if name == "a" and nth <= matching < nth + count else name
     faults = armed(drop("a", nth, count))
     assert struck(faults, names) == expected
-    assert bool(faults.armed) == (matching < nth + count - 1)
+    assert bool(faults.armed(0)) == (matching < nth + count - 1)
 
 
 def test_any_is_every_operation_and_the_direction_counts_all_the_same() -> None:
     faults = armed(drop(ANY, count=2))
-    assert faults.strike(frame("a", REQUEST)) is None
+    assert faults.strike(0, frame("a", REQUEST), 0) is None
     assert struck(faults, "abc") == "xxc"
 
 
 def test_what_is_no_frame_is_never_struck() -> None:
     faults = armed(drop(ANY))
-    assert faults.strike(WireFrame(b"\x00", ANSWER)) is None
-    assert faults.strike(WireFrame(b"?", ANSWER, rejected="wrong CRC")) is None
-    assert faults.armed == (drop(ANY),)
+    assert faults.strike(0, WireFrame(b"\x00", ANSWER), 0) is None
+    assert faults.strike(0, WireFrame(b"?", ANSWER, rejected="wrong CRC"), 0) is None
+    assert faults.armed(0) == (drop(ANY),)
 
 
 def test_a_dropped_frame_is_followed_by_nothing_and_the_fault_is_named() -> None:
-    assert armed(drop("a")).strike(frame("a")) == (drop("a"), ())
+    composed = armed(drop("a")).strike(0, frame("a"), 0)
+    assert composed is not None
+    assert (composed.faults, composed.pieces) == (["drop answer a nth=1 count=1"], ())
 
 
 def test_the_first_armed_strikes_and_the_match_counts_for_every_one() -> None:
     first, second = drop("a", nth=1, count=1), drop("a", nth=2, count=2)
     faults = armed(first, second)
-    assert faults.armed == (first, second)
-    strikes = [faults.strike(frame("a")) for _ in range(4)]
-    assert [strike[0] if strike else None for strike in strikes] == [first, second, second, None]
+    assert faults.armed(0) == (first, second)
+    strikes = [faults.strike(0, frame("a"), 0) for _ in range(4)]
+    assert [strike.faults if strike else None for strike in strikes] == [
+        ["drop answer a nth=1 count=1"],
+        *[["drop answer a nth=2 count=2"]] * 2,
+        None,
+    ]
 
 
 def test_cleared_faults_strike_no_more() -> None:
     faults = armed(drop("a"), drop("b"))
     faults.clear()
-    assert faults.armed == ()
+    assert faults.armed(0) == ()
     assert struck(faults, "ab") == "ab"
 
 
 def test_there_is_room_for_a_number_of_faults_and_spent_ones_make_room() -> None:
     faults = armed(*[drop("a", nth=at + 1) for at in range(MOST_ARMED)])
     with pytest.raises(TooManyFaults) as caught:
-        faults.arm(drop("b"))
+        faults.arm(drop("b"), 0)
     assert str(caught.value) == "64 faults are armed already, and more are not allowed at once"
     assert struck(faults, "a") == "x"
-    faults.arm(drop("b"))
-    assert len(faults.armed) == MOST_ARMED
+    faults.arm(drop("b"), 0)
+    assert len(faults.armed(0)) == MOST_ARMED
