@@ -403,7 +403,7 @@ class Device:
             limit = EVENT_OUTPUT_LIMIT if frame.direction is Direction.EVENT else OUTPUT_LIMIT
             if len(line.output) + len(raw) <= limit:
                 line.output += raw
-        elif untouched and line.mended is None:
+        elif untouched and line.mended is None and self.pump.powered:
             if reason := self.wire.receive(lane.port, frame, now):
                 self._reject(lane.port, raw, reason)
         else:

@@ -13,6 +13,7 @@ from typing import Any
 
 from emulator.control.server import ControlHandle, start_control
 from emulator.events import Event, Logged, PowerChanged, SyringeUsed
+from emulator.faults.registry import line_fault_text
 from emulator.inputs import Action, ArmDeviceFault, ArmFault, ClearFaults, UseSyringe
 from firmware_model.faults import ArmedFault, FaultBoard
 
@@ -74,7 +75,7 @@ class FakeServing:
         self.actions.append(action)
         match action:
             case ArmFault(fault):
-                self.armed.append(str(fault))
+                self.armed.append(line_fault_text(fault))
             case ArmDeviceFault(fault):
                 self.board.arm(fault, self.time_us)
                 self._strike()

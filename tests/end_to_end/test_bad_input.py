@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from emulator.faults.registry import REGISTRY
 from firmware_model.faults.registry import FAULTS
 from protocol.messages.codes import AlarmType
 from protocol.messages.operations import OPERATIONS
@@ -190,8 +191,8 @@ SPECS = {
     "as 200, 0.5 or 0.",
     "--serial-number C0FFEE42A": "'C0FFEE42A' is none: allowed are 1 to 8 hexadecimal digits, from 00000001 to "
     "FFFFFFFE.",
-    "--fault lose answer HELLO": "fault 'lose answer HELLO': verb 'lose' is not known; allowed are drop, "
-    + ", ".join(FAULTS)
+    "--fault lose answer HELLO": "fault 'lose answer HELLO': verb 'lose' is not known; allowed are "
+    + ", ".join([*REGISTRY, *FAULTS])
     + ".",
     "--fault drop answer HELLO nth=0": "fault 'drop answer HELLO nth=0': nth is '0', but allowed is a whole number"
     " from 1 to 1000000.",

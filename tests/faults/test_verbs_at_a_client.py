@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from emulator.events import BytesRejected, FaultFired, FrameInjected, Logged, PowerChanged
+from emulator.faults.acts import MOST_PIECES
 from emulator.faults.registry import REGISTRY
 from emulator.inputs import ClearFaults
 from protocol.host_end import Answered, NoAnswer
@@ -236,6 +237,66 @@ def test_garbage_that_is_no_frame_is_rejected_and_the_frame_behind_it_is_heard(d
     arm(desk.device, "insert request STATUS bytes=20 seed=3")
     assert len(frames_in(desk.raw(frame_of(StatusRequest(), 1)))) == 1
     assert of_kind(happened(desk.device), BytesRejected)
+
+
+def in_session() -> Desk:
+    desk = Desk(new_device(insecure=False))
+    desk.open()
+    desk.open_session()
+    return desk
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "stale answer STATUS nth=2",
+        "replay request STATUS nth=2",
+        "duplicate request STATUS",
+        "reorder answer STATUS by=700ms",
+        "delay answer STATUS by=700ms",
+        "slow request STATUS gap=5ms",
+        "corrupt answer STATUS where=anywhere seed=5",
+        "echo request STATUS",
+    ],
+)
+def test_a_session_with_keys_lives_through_what_old_and_late_frames_do_to_it(fault: str) -> None:
+    desk = in_session()
+    arm(desk.device, fault)
+    desk.ask(StatusRequest())
+    desk.stop(1)
+    assert desk.ask(StatusRequest()).run_state is RunState.STOPPED
+    assert of_kind(happened(desk.device), FaultFired)
+    assert desk.has_session()
+
+
+def test_what_is_under_way_when_the_line_is_a_new_one_never_arrives() -> None:
+    desk = Desk(new_device())
+    desk.open()
+    arm(desk.device, "delay answer STATUS by=2s")
+    arm(desk.device, "truncate request OP_LIST lost=9")
+    desk.raw(frame_of(StatusRequest(), 1))
+    desk.raw(frame_of(OpListRequest(page=0), 2))
+    desk.open()
+    assert desk.device.next_deadline() != 2 * SECOND
+    desk.wait(3)
+    assert desk.raw(b"") == b""
+    assert len(frames_in(desk.raw(frame_of(StatusRequest(), 3)))) == 1
+    assert not of_kind(happened(desk.device), BytesRejected)
+
+
+def test_the_end_that_a_request_has_lost_is_made_up_by_the_beginning_of_the_next(desk: Desk) -> None:
+    """Its own delimiter is missing, so the pump hears it when that of the next one comes."""
+    arm(desk.device, "truncate request STATUS lost=1")
+    assert desk.raw(frame_of(StatusRequest(), 1)) == b""
+    assert [frame.txn for frame in frames_in(desk.raw(frame_of(TimeReadRequest(), 2)))] == [1, 2]
+
+
+def test_however_many_pieces_faults_make_of_a_frame_there_is_an_end(desk: Desk) -> None:
+    for _ in range(6):
+        arm(desk.device, "duplicate answer STATUS copies=16 gap=1s")
+    desk.raw(frame_of(StatusRequest(), 1))
+    desk.wait(200)
+    assert len(of_kind(happened(desk.device), FrameInjected)) == MOST_PIECES - 1
 
 
 def test_every_verb_has_its_story_here() -> None:
