@@ -37,6 +37,10 @@ PREPARE = BolusPrepareRequest(
 
 LOST = {
     "the answer once": (["drop answer BOLUS_EXECUTE"], "taken"),
+    "a bit of the answer": (["corrupt answer BOLUS_EXECUTE byte=9"], "taken"),
+    "the end of the answer": (["truncate answer BOLUS_EXECUTE"], "taken"),
+    "nothing, and the request comes twice": (["duplicate request BOLUS_EXECUTE"], "taken"),
+    "nothing, and garbage and an echo come": (["insert answer BOLUS_EXECUTE", "echo request BOLUS_EXECUTE"], "taken"),
     "the answer to every try": (["drop answer BOLUS_EXECUTE count=4"], "taken"),
     "the request once": (["drop request BOLUS_EXECUTE"], "taken"),
     "the request at every try": (["drop request BOLUS_EXECUTE count=4"], "never seen"),
@@ -51,7 +55,7 @@ def test_a_bolus_is_given_once_whatever_the_line_loses(frozen_pump: ServedPump, 
         for fault in faults:
             frozen_pump.control.arm_fault(fault)
         finished = vpump(*BOLUS)
-        assert frozen_pump.control.faults() == [], "all that was to be lost was lost"
+        assert frozen_pump.control.faults() == [], "all that was to go wrong went wrong"
         if end == "never seen":
             assert (finished.status, finished.document["code"]) == (3, "not_seen")
             assert patient.doses_nl() == (number - 1) * BOLUS_NL
