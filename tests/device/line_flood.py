@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from random import Random
 from types import MappingProxyType
 
-from emulator.device import OUTPUT_LIMIT, Device
+from emulator.device import Device
 from emulator.events import BytesRejected, FrameSeen, Logged, SessionChanged
+from emulator.lines import OUTPUT_LIMIT
 from protocol.fields import encode
 from protocol.frame import Flag, Frame
 from protocol.framing import encode_wire

@@ -14,8 +14,9 @@ from random import Random
 from types import MappingProxyType
 from typing import Any, Final
 
-from emulator.device import OUTPUT_LIMIT, Device
+from emulator.device import Device
 from emulator.events import FrameSeen, SessionChanged
+from emulator.lines import OUTPUT_LIMIT
 from protocol.access import PumpState
 from protocol.channel import Direction, Sealer, SessionKeys
 from protocol.fields import encode

@@ -6,7 +6,7 @@ from itertools import cycle
 
 import pytest
 
-from emulator.device import OUTPUT_LIMIT
+from emulator.lines import OUTPUT_LIMIT
 from emulator.serving import INPUT_LIMIT
 from emulator.vpump_wire import VpumpWire
 from firmware_model.firmware.bolus import MOST_LEASES

@@ -2,9 +2,10 @@
 
 import pytest
 
-from emulator.device import NO_CLIENT, OUTPUT_LIMIT, Device
+from emulator.device import Device
 from emulator.events import BytesRejected, FrameSeen, LineChanged, SessionChanged
 from emulator.inputs import Bytes, CutPower, LineChange, RestorePower
+from emulator.lines import NO_CLIENT, OUTPUT_LIMIT
 from emulator.vpump_wire import VpumpWire
 from emulator.wire import Direction, WireFrame
 from firmware_model.firmware.change import Change

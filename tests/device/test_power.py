@@ -1,8 +1,8 @@
 """Power under the whole device: no answer without it, and what a client finds when it is back."""
 
-from emulator.device import NO_POWER
 from emulator.events import BytesRejected, FrameSeen, PowerChanged, SessionChanged
 from emulator.inputs import ClearFaults, CutPower, LineChange, RestorePower
+from emulator.lines import NO_POWER
 from firmware_model.memory import CutMode
 from protocol.messages.codes import OpState, RunState
 from protocol.messages.deliver import StopRequest

@@ -4,9 +4,9 @@ from types import MappingProxyType
 
 import pytest
 
-from emulator.device import NO_POWER
 from emulator.events import BytesRejected, FrameSeen, KeysReplaced, Logged, SessionChanged
 from emulator.inputs import CutPower, LineChange, ReplaceKeys, RestorePower
+from emulator.lines import NO_POWER
 from protocol import keys
 from protocol.host_end import KeyWrong, Refused
 from protocol.keys import RoleKeys

@@ -6,10 +6,10 @@ from functools import cache
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emulator.device import NO_CLIENT
 from emulator.events import BytesRejected, Event
 from emulator.faults.registry import REGISTRY
 from emulator.inputs import CutPower, LineChange, RestorePower
+from emulator.lines import NO_CLIENT
 from protocol.messages.codes import BolusKind, ChangedFlag, Role, TelemetryField
 from protocol.messages.deliver import (
     BolusCancelRequest,

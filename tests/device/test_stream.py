@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from emulator.device import EVENT_OUTPUT_LIMIT, OUTPUT_LIMIT, Device
+from emulator.device import Device
 from emulator.events import FaultFired, FrameSeen, LineChanged, Logged
 from emulator.inputs import CutPower, LineChange, RestorePower
+from emulator.lines import EVENT_OUTPUT_LIMIT, OUTPUT_LIMIT
 from firmware_model.pump_state import restored, save
 from protocol.fields import table_of
 from protocol.frame import Flag

@@ -208,7 +208,7 @@ def copy_of(device: Device) -> Device:
     shared = [*ciphers, end._role_keys, end._hello, pump.profile, firmware.record.program, firmware.compiled]
     memo: dict[int, Any] = {id(each): each for each in shared}
     memo[id(pump._events)] = deque[object]()
-    memo[id(device._events)] = deque[object]()
+    memo[id(device._told._events)] = deque[object]()
     return deepcopy(device, memo)
 
 

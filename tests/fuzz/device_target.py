@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from emulator.device import OUTPUT_LIMIT, Device
+from emulator.device import Device
 from emulator.events import FrameSeen
 from emulator.inputs import CutPower, LineChange, RestorePower
+from emulator.lines import OUTPUT_LIMIT
 from emulator.vpump_wire import VpumpWire
 from protocol.channel import Direction, Opener, Sealer, TagWrong
 from protocol.explain import explain
