@@ -1,0 +1,124 @@
+"""What `vpump serve` opens before the pump runs: its ports, its capture, its journal and its control plane."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emulator.cli.errors import UsageFailure
+
+if TYPE_CHECKING:
+    from emulator.cli.serve_options import ServeOptions
+    from emulator.control.server import ControlHandle
+    from emulator.device import Device
+    from emulator.journal.recording import JournaledDevice
+    from emulator.ports.port import Port
+    from emulator.ports.spec import PortSpec
+    from emulator.serving import Serving
+
+
+def open_ports(specs: Sequence[PortSpec], stack: contextlib.AsyncExitStack) -> list[Port]:
+    """Every port of --listen; raises UsageFailure, as all of these."""
+    from emulator.ports.port import PortError
+    from emulator.ports.spec import open_port
+
+    ports = []
+    for spec in specs:
+        try:
+            port = open_port(spec)
+        except PortError as error:
+            raise UsageFailure(f"--listen: {error}") from error
+        stack.callback(port.close)
+        ports.append(port)
+    return ports
+
+
+def start_capture(
+    path: Path, options: ServeOptions, device: Device, serving: Serving, stack: contextlib.AsyncExitStack
+) -> None:
+    """--capture: an observer that writes what passes on the line."""
+    import asyncio
+
+    from emulator import VERSION
+    from emulator.capture.observer import CaptureObserver
+    from emulator.capture.recorder import CaptureHeader
+    from emulator.capture.sink import open_sink
+    from emulator.capture.targets import CaptureFailed
+    from emulator.trace import LineWriter
+    from firmware_model import MODEL_VERSION
+
+    serial_number = f"{options.serial_number:08X}"
+    header = CaptureHeader(
+        hardware=f"emulated pump {serial_number}",
+        application=f"vpump {VERSION}",
+        facts=(
+            ("protocol", options.protocol.name),
+            ("profile", device.profile_name),
+            ("serial number", serial_number),
+            ("seed", str(options.seed)),
+            ("model version", str(MODEL_VERSION)),
+        ),
+        ports=tuple(port.text for port in options.ports),
+    )
+    # Neither the pump nor its capture waits for whoever reads what it says.
+    told = LineWriter(sys.stderr)
+    stack.callback(told.close)
+    try:
+        sink = open_sink(path, header.blocks(), lambda sentence: told.write(f"vpump: {sentence}"))
+    except CaptureFailed as failed:
+        raise UsageFailure(f"--capture: {failed}") from None
+    observer = CaptureObserver(sink, asyncio.get_running_loop().call_soon)
+    stack.callback(observer.close)
+    serving.observe(observer)
+
+
+def start_journal(options: ServeOptions, device: Device, stack: contextlib.AsyncExitStack) -> JournaledDevice:
+    """--journal: the door of a device that writes down what it is given."""
+    from emulator.journal.header import header_of
+    from emulator.journal.recording import JournaledDevice
+    from emulator.journal.sink import JournalFailed, JournalSink
+    from emulator.trace import LineWriter
+
+    assert options.journal is not None  # noqa: S101 - for the type checker
+    header = header_of(
+        device,
+        protocol=options.protocol.name,
+        profile_text=None if options.profile.shipped else options.profile.text,
+        seed=options.seed,
+        session_floor=options.session_floor,
+        insecure=options.insecure,
+        keys=options.keys,
+        ports=tuple(port.text for port in options.ports),
+    )
+    told = LineWriter(sys.stderr)
+    stack.callback(told.close)
+    try:
+        sink = JournalSink(options.journal, header.line(), lambda sentence: told.write(f"vpump: {sentence}"))
+    except JournalFailed as failed:
+        raise UsageFailure(f"--journal: {failed}") from None
+    stack.callback(sink.close)
+    journaled = JournaledDevice(device, sink.put)
+    stack.callback(journaled.close)
+    return journaled
+
+
+async def start_control_plane(
+    spec: str | None, serving: Serving, stack: contextlib.AsyncExitStack
+) -> ControlHandle | None:
+    """--control, if it is wanted."""
+    if spec is None:
+        return None
+    try:
+        from emulator.control.server import start_control
+        from emulator.control.spec import ControlSpecError
+    except ImportError as error:
+        raise UsageFailure(f"--control needs the extra packages of vpump[control]: {error}.") from error
+    try:
+        handle = await start_control(spec, serving)
+    except ControlSpecError as error:
+        raise UsageFailure(f"--control: {error}.") from error
+    stack.push_async_callback(handle.stop)
+    return handle
