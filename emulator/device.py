@@ -34,7 +34,7 @@ from emulator.inputs import (
     UseSyringe,
 )
 from emulator.lines import OUTPUT_LIMIT, Lines
-from emulator.wire import Guard, WireProtocol
+from emulator.wire import Guard, Names, WireProtocol
 from firmware_model.faults import ArmedFault
 from firmware_model.plant.mixture import mixture_of
 from firmware_model.pump import FaultChanged, PowerCut, PowerRestored, Pump, Recorded, ToneSounded
@@ -81,8 +81,8 @@ class Device:
         return self.wire.guard
 
     @property
-    def fault_names(self) -> tuple[str, ...]:
-        """The operations that a line fault can name."""
+    def fault_names(self) -> Names:
+        """What a line fault can name, in each direction."""
         return self.wire.names
 
     def armed_faults(self) -> tuple[str | ArmedFault, ...]:

@@ -111,8 +111,10 @@ class InstalledProtocol:
             raise self._broken(f"its {what} lacks {', '.join(lacking)}")
 
     def _check_words(self, names: object, guard: object) -> None:
-        if not isinstance(names, tuple) or len(names) > MOST_OPERATIONS or not all(map(_is_operation, names)):
-            allowed = f"a tuple of at most {MOST_OPERATIONS}, of capital letters, digits and _, and none of them ANY"
+        if not isinstance(names, Mapping) or not all(_are_operations(names.get(way)) for way in Direction):
+            allowed = (
+                f"at most {MOST_OPERATIONS} in a direction, of capital letters, digits and _, and none of them ANY"
+            )
             raise self._broken(f"the names of its operations are not what faults can name: {allowed}")
         if not isinstance(guard, Guard):
             raise self._broken(f"the guard of its wire is {guard!r} and no Guard")
@@ -224,8 +226,12 @@ def _broken(name: str, source: str, why: str) -> ProtocolError:
     return ProtocolError(f"the protocol {name}, from {source}, does not work: {why}.")
 
 
-def _is_operation(name: object) -> bool:
-    return isinstance(name, str) and _OPERATION.match(name) is not None
+def _are_operations(names: object) -> bool:
+    return (
+        isinstance(names, list | tuple)
+        and len(names) <= MOST_OPERATIONS
+        and all(isinstance(name, str) and _OPERATION.match(name) is not None for name in names)
+    )
 
 
 def _named(error: BaseException) -> str:

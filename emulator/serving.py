@@ -21,6 +21,7 @@ from emulator.events import Event
 from emulator.inputs import Action, LineChange
 from emulator.pacing import Pacer
 from emulator.ports.port import Port
+from emulator.wire import Names
 from firmware_model.faults import ArmedFault
 
 # So much virtual time at most passes in one call of the device (more only if nothing happens in it), so that its
@@ -72,8 +73,8 @@ class Serveable(Protocol):
         """Whether a client holds a session."""
 
     @property
-    def fault_names(self) -> Sequence[str]:
-        """The names of operations that a fault may name."""
+    def fault_names(self) -> Names:
+        """What a line fault may name, in each direction."""
 
     def armed_faults(self) -> Sequence[str | ArmedFault]:
         """The faults that are armed: those of the line as they were written, those of the pump as they stand."""
@@ -160,8 +161,8 @@ class Serving:
         return self._slice_end(now_us, SLICE_US)
 
     @property
-    def fault_names(self) -> Sequence[str]:
-        """The names of operations that a fault may name."""
+    def fault_names(self) -> Names:
+        """What a line fault may name, in each direction."""
         return self.device.fault_names
 
     def armed_faults(self) -> Sequence[str | ArmedFault]:

@@ -8,7 +8,17 @@ from functools import partial
 from types import MappingProxyType
 
 from emulator import dispatcher, identity
-from emulator.wire import Direction, FrameCutter, Guard, LazyText, ModelRequest, SessionChange, WireFrame
+from emulator.wire import (
+    Direction,
+    FrameCutter,
+    Guard,
+    LazyText,
+    ModelRequest,
+    Names,
+    SessionChange,
+    WireFrame,
+    operation_names,
+)
 from firmware_model import commands
 from firmware_model.commands import Command, Refusal, Reply
 from firmware_model.profile import Profile
@@ -115,9 +125,9 @@ class VpumpWire:
         self._noted: list[Command] = []
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def names(self) -> Names:
         """The names of all operations, and of what the pump sends of its own accord."""
-        return (*(row.name for row in OPERATIONS), *(row.name for row in ANNOUNCEMENTS.values()))
+        return operation_names([row.name for row in OPERATIONS], [row.name for row in ANNOUNCEMENTS.values()])
 
     @property
     def session_open(self) -> bool:

@@ -7,7 +7,7 @@ No room above this seam imports a protocol by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -26,6 +26,15 @@ class Direction(Enum):
     REQUEST = "request"
     ANSWER = "answer"
     EVENT = "event"
+
+
+Names = Mapping[Direction, Sequence[str]]
+"""The names that a frame can have, by its direction. A direction without any is one in which nothing ever goes."""
+
+
+def operation_names(operations: Sequence[str], announcements: Sequence[str] = ()) -> Names:
+    """The names of operations that are asked and answered, and of what a pump says of its own accord."""
+    return {Direction.REQUEST: operations, Direction.ANSWER: operations, Direction.EVENT: announcements}
 
 
 class LazyText(Struct, eq=False):
@@ -122,8 +131,8 @@ class WireProtocol(Protocol):
     """One pump's end of a wire protocol, sans-IO. Ports are small integers; `now` is virtual microseconds."""
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The names of all operations, for the grammar of faults."""
+    def names(self) -> Names:
+        """The names that frames have, in each direction, for the grammar of faults."""
 
     @property
     def session_open(self) -> bool:

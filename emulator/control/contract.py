@@ -10,6 +10,7 @@ from typing import Protocol
 
 from emulator.events import Event
 from emulator.inputs import Action
+from emulator.wire import Names
 from firmware_model.faults import ArmedFault
 
 
@@ -20,8 +21,8 @@ class Serving(Protocol):
         """The virtual time."""
 
     @property
-    def fault_names(self) -> Sequence[str]:
-        """The names of operations that a fault may name."""
+    def fault_names(self) -> Names:
+        """What a line fault may name, in each direction."""
 
     async def jump(self, delta_us: int) -> object:
         """Let that much virtual time pass as fast as possible."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from emulator.faults.device_faults import fault_text
 from emulator.faults.registry import line_fault_text, parse_fault
 from emulator.faults.spec import FaultSpec
 from emulator.inputs import ArmDeviceFault, ArmFault
+from emulator.wire import Names
 
 
-def arming(text: str, names: Sequence[str]) -> ArmFault | ArmDeviceFault:
-    """The input that arms the fault that a line names; `names` are the operations of the wire.
+def arming(text: str, names: Names) -> ArmFault | ArmDeviceFault:
+    """The input that arms the fault that a line names; `names` are those of the wire.
 
     Raises FaultSyntaxError.
     """

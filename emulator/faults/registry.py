@@ -19,7 +19,7 @@ from emulator.faults.device_faults import parse_device_fault
 from emulator.faults.parameters import DURATION, form_of, read_value, word_of
 from emulator.faults.spec import ANY, CERTAIN_PPM, FaultSpec
 from emulator.faults.syntax import FaultSyntaxError, split_parameters, unknown
-from emulator.wire import Direction
+from emulator.wire import Direction, Names
 from firmware_model.faults import FAULTS, DeviceFault, Parameter
 from firmware_model.quantities import SECONDS_PER_DAY, US_PER_SECOND
 
@@ -172,16 +172,17 @@ def line_fault_text(fault: FaultSpec) -> str:
     return " ".join([fault.verb, fault.direction.value, fault.name, *words])
 
 
-def example_for(verb: str, names: Sequence[str]) -> str:
-    """A line fault as it can be written for a wire whose operations these are; of one that has none, as for ours."""
+def example_for(verb: str, names: Names) -> str:
+    """A line fault as it can be written for a wire that has these names; for one that has none, as for ours."""
     _, direction, operation, *parameters = REGISTRY[verb].example.split()
-    if names and operation not in names:
-        operation = names[0]
+    known = names.get(Direction(direction), ())
+    if known and operation not in known:
+        operation = known[0]
     return " ".join((verb, direction, operation, *parameters))
 
 
-def parse_fault(text: str, names: Sequence[str]) -> FaultSpec | DeviceFault:
-    """The fault that a line names; `names` are the operations of the wire. Raises FaultSyntaxError."""
+def parse_fault(text: str, names: Names) -> FaultSpec | DeviceFault:
+    """The fault that a line names; `names` are those of the wire. Raises FaultSyntaxError."""
     verb, *words = text.split() or [""]
     if verb in REGISTRY:
         return _parse_line_fault(text, verb, words, names)
@@ -193,21 +194,39 @@ def parse_fault(text: str, names: Sequence[str]) -> FaultSpec | DeviceFault:
     raise unknown(text, "verb", verb, [*REGISTRY, *FAULTS])
 
 
-def _parse_line_fault(text: str, verb: str, words: Sequence[str], names: Sequence[str]) -> FaultSpec:
+def _parse_line_fault(text: str, verb: str, words: Sequence[str], names: Names) -> FaultSpec:
     if len(words) < 2:
         example = example_for(verb, names)
         raise FaultSyntaxError(f"fault {text!r} is too short: it is VERB DIRECTION OPERATION, such as {example!r}")
-    direction, name, *rest = words
-    directions = [known.value for known in Direction]
-    if direction not in directions:
-        raise unknown(text, "direction", direction, directions)
-    operation = ANY if name.lower() == ANY else name.upper()
-    if operation != ANY and operation not in names:
-        raise unknown(text, "operation", name, [*names, ANY])
+    way, name, *rest = words
+    direction = _direction(text, way, names)
+    operation = _operation(text, name, direction, names)
     known = {parameter.name: parameter for parameter in (*REGISTRY[verb].parameters, *PARAMETERS)}
     values = {parameter.name: parameter.default for parameter in known.values()}
     for key, value in split_parameters(text, rest, {each: form_of(known[each]) for each in known}).items():
         values[key] = read_value(text, known[key], value)
     own = tuple((parameter.name, values[parameter.name]) for parameter in REGISTRY[verb].parameters)
     nth, count, chance_ppm, seed, after_us, for_us = (values[each.name] for each in PARAMETERS)
-    return FaultSpec(verb, Direction(direction), operation, nth, count, chance_ppm, seed, after_us, for_us, own)
+    return FaultSpec(verb, direction, operation, nth, count, chance_ppm, seed, after_us, for_us, own)
+
+
+def _direction(text: str, word: str, names: Names) -> Direction:
+    used = [direction.value for direction in Direction if names.get(direction)]
+    if word in used:
+        return Direction(word)
+    if word in [direction.value for direction in Direction]:
+        raise FaultSyntaxError(f"fault {text!r}: no {word} ever goes on this line; allowed are {', '.join(used)}")
+    raise unknown(text, "direction", word, used)
+
+
+def _operation(text: str, word: str, direction: Direction, names: Names) -> str:
+    if word.lower() == ANY:
+        return ANY
+    operation = word.upper()
+    if operation in names[direction]:
+        return operation
+    allowed = [*names[direction], ANY]
+    if any(operation in elsewhere for elsewhere in names.values()):
+        way = f"{'an' if direction is not Direction.REQUEST else 'a'} {direction.value}"
+        raise FaultSyntaxError(f"fault {text!r}: {operation} is never {way}; allowed are {', '.join(allowed)}")
+    raise unknown(text, "operation", word, allowed)

@@ -19,7 +19,7 @@ from emulator.device import Device
 from emulator.events import Event
 from emulator.inputs import Action, Advance, Bytes, Control, Input, Line, LineChange
 from emulator.journal.input_lines import input_document
-from emulator.wire import LazyText
+from emulator.wire import LazyText, Names
 from firmware_model.faults import ArmedFault
 
 CHECK_EVERY: Final = 64
@@ -114,7 +114,7 @@ class JournaledDevice:
         return self.device.session_open
 
     @property
-    def fault_names(self) -> Sequence[str]:
+    def fault_names(self) -> Names:
         """The operations that a line fault can name."""
         return self.device.fault_names
 

@@ -10,12 +10,13 @@ from emulator.faults.arming import arming, as_written
 from emulator.faults.registry import PARAMETERS, REGISTRY, line_fault_text, parse_fault
 from emulator.faults.spec import ANY, FaultSpec
 from emulator.faults.syntax import FaultSyntaxError
-from emulator.wire import Direction
+from emulator.wire import Direction, operation_names
 from firmware_model.faults import FAULTS, Parameter
 from protocol.messages.operations import OPERATIONS
 
-NAMES = tuple(operation.name for operation in OPERATIONS)
-ALL_NAMES = ", ".join([*NAMES, ANY])
+OPERATION_NAMES = tuple(operation.name for operation in OPERATIONS)
+NAMES = operation_names(OPERATION_NAMES, ("EVENT", "NOTICE"))
+ALL_NAMES = ", ".join([*OPERATION_NAMES, ANY])
 ALL_VERBS = ", ".join([*REGISTRY, *FAULTS])
 
 ALL_FORMS = "nth=N, count=N, chance=N, seed=N, after=DURATION, for=DURATION"
@@ -30,7 +31,8 @@ def _anywhere(parameter: Parameter) -> st.SearchStrategy[int]:
 def _faults(draw: st.DrawFn) -> FaultSpec:
     """Any fault that the registry makes: each parameter anywhere in its range, its ends not seldom."""
     kind = REGISTRY[draw(st.sampled_from(list(REGISTRY)))]
-    direction, name = draw(st.sampled_from(Direction)), draw(st.sampled_from([*NAMES, ANY]))
+    direction = draw(st.sampled_from(Direction))
+    name = draw(st.sampled_from([*NAMES[direction], ANY]))
     nth, count, chance_ppm, seed, after_us, for_us = (draw(_anywhere(each)) for each in PARAMETERS)
     own = tuple((each.name, draw(_anywhere(each))) for each in kind.parameters)
     return FaultSpec(kind.verb, direction, name, nth, count, chance_ppm, seed, after_us, for_us, own)
@@ -82,6 +84,11 @@ REFUSED = {
     "drop answer bolus_execut": "fault 'drop answer bolus_execut': operation 'bolus_execut' is not known"
     f" (did you mean BOLUS_EXECUTE?); allowed are {ALL_NAMES}",
     "drop answer MANY": f"fault 'drop answer MANY': operation 'MANY' is not known; allowed are {ALL_NAMES}",
+    "drop event STATUS": "fault 'drop event STATUS': STATUS is never an event; allowed are EVENT, NOTICE, any",
+    "drop request notice": f"fault 'drop request notice': NOTICE is never a request; allowed are {ALL_NAMES}",
+    "drop answer EVENT": f"fault 'drop answer EVENT': EVENT is never an answer; allowed are {ALL_NAMES}",
+    "drop event NOTICES": "fault 'drop event NOTICES': operation 'NOTICES' is not known (did you mean NOTICE?);"
+    " allowed are EVENT, NOTICE, any",
     "drop answer STATUS daily": "fault 'drop answer STATUS daily': parameter 'daily' is not known;"
     f" allowed are {ALL_FORMS}",
     "drop answer STATUS counts=2": "fault 'drop answer STATUS counts=2': parameter 'counts' is not known"
@@ -119,7 +126,13 @@ def test_a_line_that_says_nothing_known_is_refused_with_one_sentence(line: str) 
 @pytest.mark.parametrize("line", ["", "drop answer"])
 def test_the_example_is_one_that_this_wire_knows(line: str) -> None:
     with pytest.raises(FaultSyntaxError, match="such as 'drop answer READ nth=1 count=1'"):
-        parse_fault(line, ("READ", "GIVE"))
+        parse_fault(line, operation_names(("READ", "GIVE")))
+
+
+@pytest.mark.parametrize(("line", "why"), [("event any", "no event ever goes on this line"), ("up READ", "not known")])
+def test_a_direction_in_which_nothing_goes_is_none(line: str, why: str) -> None:
+    with pytest.raises(FaultSyntaxError, match=f"{why}; allowed are request, answer$"):
+        parse_fault(f"drop {line}", operation_names(("READ", "GIVE")))
 
 
 @pytest.mark.parametrize("digits", ["9" * 5_000, "00000001" + "9" * 5_000, "0" * 5_000])

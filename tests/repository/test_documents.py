@@ -10,9 +10,10 @@ import pytest
 from emulator.faults.arming import arming
 from emulator.reference import MODEL_PARTS, PAGES
 from emulator.specification import specification
+from emulator.wire import operation_names
 from protocol.export import markdown
 from protocol.export.formats import FORMS
-from protocol.messages.operations import OPERATIONS
+from protocol.messages.operations import ANNOUNCEMENTS, OPERATIONS
 from tests.wand_pump.page import WALKTHROUGH
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +48,6 @@ def test_the_walkthrough_of_a_protocol_shows_every_file_of_its_package_as_it_is(
 
 @pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.md")), ids=lambda page: page.name)
 def test_faults_that_a_page_shows_can_be_armed(page: Path) -> None:
-    names = tuple(operation.name for operation in OPERATIONS)
+    names = operation_names([row.name for row in OPERATIONS], [row.name for row in ANNOUNCEMENTS.values()])
     for fault in re.findall(r"^ +vpump control fault '([^…']+)'", page.read_text(encoding="utf-8"), re.MULTILINE):
         arming(fault, names)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from emulator.events import Event, FaultsCleared, LineChanged, Logged
 from emulator.inputs import Action, LineChange
+from emulator.wire import operation_names
 
 
 class FakeDevice:
@@ -19,7 +20,7 @@ class FakeDevice:
         self.calls: list[tuple[str, int]] = []
         self.most_events_queued = 0
         self.session_open = False
-        self.fault_names: Sequence[str] = ("HELLO",)
+        self.fault_names = operation_names(["HELLO"])
         self._next_beat = period_us
         self._events: deque[Event] = deque()
         self._number = 0

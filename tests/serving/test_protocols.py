@@ -14,7 +14,7 @@ from emulator.assembly import load_profile
 from emulator.cli import main
 from emulator.protocols import GROUP, OURS, installed_protocol, protocol_names
 from emulator.vpump_protocol import PLUGIN
-from emulator.wire import WireProtocol, WireSetting
+from emulator.wire import Direction, WireProtocol, WireSetting
 
 GOOD = """
 from dataclasses import replace
@@ -58,7 +58,7 @@ def test_our_own_is_one_like_any_other() -> None:
     assert (ours.plugin, ours.source) == (PLUGIN, "vpump itself")
     assert OURS.load() is PLUGIN
     wire = ours.new_wire(WireSetting(profile=load_profile("reference-20"), serial_number=7))
-    assert "BOLUS_EXECUTE" in wire.names
+    assert "BOLUS_EXECUTE" in wire.names[Direction.ANSWER]
 
 
 def test_a_package_adds_its_own(site: Site) -> None:
@@ -122,17 +122,17 @@ NEW_WIRE = f"{GOOD}PLUGIN = replace(PLUGIN, new_wire=make)"
             f"its wire lacks {', '.join(name for name in vars(WireProtocol) if not name.startswith('_'))}.",
         ),
         (
-            f"{GOOD}from emulator.vpump_wire import VpumpWire\n"
-            "class Wire(VpumpWire):\n    names = ('set rate',)\n"
+            f"{GOOD}from emulator.vpump_wire import VpumpWire\nfrom emulator.wire import operation_names\n"
+            "class Wire(VpumpWire):\n    names = operation_names(['set rate'])\n"
             "PLUGIN = replace(PLUGIN, new_wire=lambda of: Wire(of.profile, of.serial_number, insecure=False))",
-            "the names of its operations are not what faults can name: a tuple of at most 1000, of capital letters, "
-            "digits and _, and none of them ANY",
+            "the names of its operations are not what faults can name: at most 1000 in a direction, of capital "
+            "letters, digits and _, and none of them ANY",
         ),
         (
-            f"{GOOD}from emulator.vpump_wire import VpumpWire\n"
-            "class Wire(VpumpWire):\n    names = tuple(f'A{number}' for number in range(1001))\n"
+            f"{GOOD}from emulator.vpump_wire import VpumpWire\nfrom emulator.wire import operation_names\n"
+            "class Wire(VpumpWire):\n    names = operation_names([f'A{number}' for number in range(1001)])\n"
             "PLUGIN = replace(PLUGIN, new_wire=lambda of: Wire(of.profile, of.serial_number, insecure=False))",
-            "the names of its operations are not what faults can name: a tuple of at most 1000, ",
+            "the names of its operations are not what faults can name: at most 1000 in a direction, ",
         ),
         (
             f"{GOOD}from emulator.vpump_wire import VpumpWire\n"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from emulator.wire import Direction, Guard, ModelRequest, SessionChange, WireFrame, WireSetting
+from emulator.wire import Direction, Guard, ModelRequest, Names, SessionChange, WireFrame, WireSetting, operation_names
 from firmware_model.commands import Command, Reply
 from firmware_model.pump_events import PumpEvent
 from wand_pump.frames import Cutter, frame_of, parts_of
@@ -35,9 +35,9 @@ class PumpEnd:
         self._sent: list[bytes] = []
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The names of all operations."""
-        return tuple(operation.name for operation in OPERATIONS.values())
+    def names(self) -> Names:
+        """The names of all operations. Unasked, this pump says nothing."""
+        return operation_names([operation.name for operation in OPERATIONS.values()])
 
     @property
     def session_open(self) -> bool:
