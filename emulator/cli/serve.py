@@ -21,6 +21,7 @@ from emulator.cli.serve_options import (
     serial_number_of,
 )
 from emulator.cli.speaking import protocol_named, protocol_option
+from emulator.cli.until_eof import read_until_eof
 
 SEED_LIMIT = 2**64 - 1
 
@@ -103,6 +104,7 @@ class _Defect(CommandFailure):
 @click.option(
     "--session-speed", metavar="S", help="The same while a session is open. [default: 1, or 0 with --speed 0]"
 )
+@click.option("--until-eof", is_flag=True, help="End when standard input does: with whoever has started the pump.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line on stdout once the ports are open.")
 @click.pass_context
 def serve(
@@ -121,6 +123,7 @@ def serve(
     insecure: bool,
     speed: str,
     session_speed: str | None,
+    until_eof: bool,
     as_json: bool,
 ) -> None:
     """Run a pump until interrupted."""
@@ -150,6 +153,7 @@ def serve(
         session_speed=Fraction(base_speed > 0)
         if session_speed is None
         else read_speed("--session-speed", session_speed),
+        until_eof=read_until_eof(until_eof=until_eof),
         as_json=as_json,
     )
     device = device_of(options)

@@ -42,6 +42,7 @@ class ServeOptions:
     session_floor: int
     speed: Fraction
     session_speed: Fraction
+    until_eof: bool
     as_json: bool
 
 

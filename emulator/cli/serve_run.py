@@ -15,6 +15,7 @@ import click
 from emulator.cli.errors import say
 from emulator.cli.serve_opens import open_ports, start_capture, start_control_plane, start_journal
 from emulator.cli.serve_said import ready_line, running_pump, say_line, security_line, tracer, welcome
+from emulator.cli.until_eof import when_standard_input_ends
 
 if TYPE_CHECKING:
     from emulator.cli.serve_options import ServeOptions
@@ -49,6 +50,8 @@ class Run:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._end, number)
+        if options.until_eof:
+            when_standard_input_ends(lambda: self._end(signal.SIGTERM))
         async with contextlib.AsyncExitStack() as stack:
             ports = open_ports(options.ports, stack)
             pacer = Pacer(options.speed, options.session_speed, time.monotonic_ns())
