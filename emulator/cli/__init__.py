@@ -46,6 +46,7 @@ COMMANDS: dict[str, CommandEntry] = {
     "decode": CommandEntry("decode", "Explain what was recorded of a line: hex, raw bytes, or a capture."),
     "replay": CommandEntry("replay", "Live through a journal again, and name the first divergence."),
     "spec": CommandEntry("spec", "The wire protocol, described for other tools and languages."),
+    "scenario": CommandEntry("scenario", "Stage what has hurt people, and judge what a programmer makes of it."),
     "faults": CommandEntry("faults", "Everything that can be made to go wrong, on the line and in the pump."),
     "profile": CommandEntry("profile", "The parameters of device models, each with its source."),
     "state": CommandEntry("state", "Save-states: what one holds, and where two differ."),

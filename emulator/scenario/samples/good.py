@@ -1,0 +1,262 @@
+"""The good sample programmer: every task by the real rules of `emulator.programmer`.
+
+A new task is a procedure here, an entry of `GOOD`, and one of `scenario.tasks`.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final
+
+from emulator.programmer.alarm_list import read_alarms
+from emulator.programmer.effects import Pause, Procedure, PumpRefused, read
+from emulator.programmer.ledger import read_log_page, resolve
+from emulator.programmer.outcomes import NotTaken, Outcome, Taken, Unknown, Why
+from emulator.programmer.program_file import read_program_file
+from emulator.programmer.programming import Earlier, Staged, commit_program, prepare_program, read_program
+from emulator.programmer.rules import (
+    BolusOrder,
+    NothingToCancel,
+    cancel,
+    close,
+    deliver_bolus,
+    follow,
+    settle_one,
+    start,
+    stop,
+)
+from emulator.programmer.rules import Report as RuleReport
+from emulator.scenario.samples.sample import Desk, Report, Sample
+from emulator.scenario.tasks import Task
+from protocol.messages.alarm import AlarmAckAnswer, AlarmAckRequest, AlarmEntry
+from protocol.messages.codes import AlarmState, BolusKind, LogType, OpState, RunState
+from protocol.messages.log import LogRecord, LogStatusAnswer, LogStatusRequest
+from protocol.messages.read import StatusAnswer, StatusRequest
+
+US_PER_S: Final = 1_000_000
+LOOK_US: Final = 60_000_000
+MAX_PAGES: Final = 1 << 16
+LAST_BOLUS: Final = "last bolus"
+NEXT_RECORD: Final = "next record"
+LOG_EPOCH: Final = "log epoch"
+
+_BOLUS_STATES = {
+    OpState.EXECUTING: "given",
+    OpState.DONE: "delivered",
+    OpState.PARTIAL: "partial",
+    OpState.REJECTED: "refused",
+}
+
+
+def told_of(outcome: Outcome) -> Report:
+    """What a person is told of an outcome; `delivered_nl` is what the pump vouches for, and may be more."""
+    match outcome:
+        case Taken(state, min_nl, max_nl):
+            word = _BOLUS_STATES.get(state, "unknown")
+            return {"outcome": word, "delivered_nl": min_nl, "at_most_nl": max_nl}
+        case NotTaken(Why.REFUSED, nak) if nak is not None:
+            return {
+                "outcome": "refused", "refusal": nak.code.name.lower(), "detail": nak.detail, "delivered_nl": 0,
+            }  # fmt: skip
+        case NotTaken(why):
+            return {"outcome": "not-given", "reason": why.value, "delivered_nl": 0}
+        case Unknown(reason):
+            return {"outcome": "unknown", "reason": reason}
+
+
+def bolus(desk: Desk, task: Task) -> Procedure[Report]:
+    """Give a bolus once, and say what became of it."""
+    duration_us = task.number("DURATION")
+    order = BolusOrder(
+        BolusKind.SINGLE, task.number("VOLUME") or 0, None if duration_us is None else duration_us // US_PER_S
+    )
+    report = yield from deliver_bolus(desk.host, order)
+    desk.shelf.notes[LAST_BOLUS] = report.intention.op_id
+    if "follow" in task.said and _executing(report):
+        report = yield from follow(desk.host, report)
+    yield from close(desk.host, report)
+    return {**told_of(report.outcome), "op_id": report.intention.op_id, "requested_nl": order.volume_nl}
+
+
+def resolve_all(desk: Desk, task: Task) -> Procedure[Report]:
+    """Find out what became of all that is open, and of the last bolus."""
+    del task
+    host, found, told = desk.host, [], None
+    for intention in host.book.unfinished:
+        report = yield from settle_one(host, intention)
+        told = told_of(report.outcome)
+        found.append(f"{intention.command}: {told['outcome']}")
+        yield from close(host, report)
+    last = host.book.latest(host.role, desk.number(LAST_BOLUS)) if LAST_BOLUS in desk.shelf.notes else None
+    if told is None and last is not None:
+        told = told_of((yield from resolve(host, last)))
+        found.append(f"{last.command}: {told['outcome']}")
+    return {**(told or {"outcome": "done"}), "resolved": found}
+
+
+def halt(desk: Desk, task: Task) -> Procedure[Report]:
+    """Halt all delivery."""
+    del task
+    return (yield from _done(desk, (yield from stop(desk.host))))
+
+
+def resume(desk: Desk, task: Task) -> Procedure[Report]:
+    """Resume the programmed infusion."""
+    del task
+    return (yield from _done(desk, (yield from start(desk.host))))
+
+
+def cancel_bolus(desk: Desk, task: Task) -> Procedure[Report]:
+    """End the bolus that runs, and say how much of it was given."""
+    del task
+    try:
+        done = yield from _done(desk, (yield from cancel(desk.host)))
+    except NothingToCancel:
+        done = {"outcome": "nothing-to-cancel"}
+    last = desk.host.book.latest(desk.host.role, desk.number(LAST_BOLUS))
+    if last is None:
+        return done
+    given = told_of((yield from resolve(desk.host, last)))
+    return {**done, "bolus": given["outcome"], "delivered_nl": given.get("delivered_nl")}
+
+
+def program(desk: Desk, task: Task) -> Procedure[Report]:
+    """Set the pump's program."""
+    name = str(task.values["FILE"])
+    prepared = yield from prepare_program(desk.host, read_program_file(name, desk.program(name)))
+    if not isinstance(prepared, Staged):
+        if not isinstance(prepared, Earlier):
+            return {"outcome": "unchanged", "rate_nl_per_day": prepared.program.flow_nl_per_day(prepared.caps)}
+        return (yield from _done(desk, prepared.report))
+    report = yield from commit_program(desk.host, prepared)
+    return {**(yield from _done(desk, report)), "rate_nl_per_day": prepared.summary.rate_nl_per_day}
+
+
+def interrogate(desk: Desk, task: Task) -> Procedure[Report]:
+    """What a programmer shows after an interrogation."""
+    del task
+    return {
+        "outcome": "done",
+        **(yield from _status()),
+        **_of_alarms((yield from read_alarms())),
+        "program": f"{(yield from read_program()).crc32:08X}",
+        "serial_number": desk.host.book.serial_number,
+    }
+
+
+def alarms(desk: Desk, task: Task) -> Procedure[Report]:
+    """Which alarms there are."""
+    del desk, task
+    return {"outcome": "done", **_of_alarms((yield from read_alarms()))}
+
+
+def acknowledge(desk: Desk, task: Task) -> Procedure[Report]:
+    """Acknowledge every alarm; what refuses to be is said."""
+    del desk, task
+    refused: list[str] = []
+    found = yield from read_alarms()
+    for entry in found:
+        if entry.state != AlarmState.RAISED:
+            continue
+        try:
+            yield from read(AlarmAckRequest(instance=entry.instance), AlarmAckAnswer)
+        except PumpRefused as error:
+            refused.append(f"{entry.type.name.lower()}: {error.nak.code.name.lower()}")
+    return {"outcome": "refused" if refused else "done", "not_acknowledged": refused, **_of_alarms(found)}
+
+
+def read_log(desk: Desk, task: Task) -> Procedure[Report]:
+    """The event log from where it was last read to its end."""
+    del task
+    status = yield from read(LogStatusRequest(), LogStatusAnswer)
+    anew = desk.number(LOG_EPOCH, status.epoch) != status.epoch
+    wanted = 1 if anew else desk.number(NEXT_RECORD, 1)
+    first, records = max(wanted, status.first), list[LogRecord]()
+    lost = max(0, status.first - wanted)
+    for _ in range(MAX_PAGES):
+        if not 0 < first <= status.last:
+            break
+        page, following = yield from read_log_page(status.epoch, first)
+        lost += following - first - len(page)
+        records.extend(page)
+        first = following
+    desk.shelf.notes |= {NEXT_RECORD: first, LOG_EPOCH: status.epoch}
+    return {
+        "outcome": "done",
+        "records": len(records),
+        "lost_records": lost,
+        "new_epoch": anew,
+        "types": sorted({_log_word(record) for record in records}),
+        "boluses": sum(_log_word(record) == "bolus_started" for record in records),
+    }
+
+
+def watch(desk: Desk, task: Task) -> Procedure[Report]:
+    """Stay with the pump, look at it once a minute, and tell every alarm that was seen."""
+    del desk
+    left_us, seen, status = task.number("DURATION") or 0, set[str](), Report()
+    while True:
+        status = yield from _status()
+        seen |= {entry.type.name.lower() for entry in (yield from read_alarms())}
+        if left_us <= 0:
+            return {"outcome": "done", **status, "alarms": sorted(seen)}
+        turn_us = min(left_us, LOOK_US)
+        yield Pause(turn_us)
+        left_us -= turn_us
+
+
+def _executing(report: RuleReport) -> bool:
+    return isinstance(report.outcome, Taken) and report.outcome.state == OpState.EXECUTING
+
+
+def _done(desk: Desk, report: RuleReport) -> Procedure[Report]:
+    yield from close(desk.host, report)
+    told = told_of(report.outcome)
+    return {"outcome": "done", "op_id": report.intention.op_id} if isinstance(report.outcome, Taken) else told
+
+
+def _status() -> Procedure[Report]:
+    status = yield from read(StatusRequest(), StatusAnswer)
+    return {
+        "running": status.run_state == RunState.RUNNING,
+        "run_state": status.run_state.name.lower(),
+        "stop_reason": status.stop_reason.name.lower(),
+        "base_rate_nl_per_day": status.base_rate_nl_per_day,
+        "reservoir_nl": status.reservoir_nl,
+        "bolus_id": status.bolus_id,
+        "bolus_delivered_nl": status.bolus_delivered_nl,
+    }
+
+
+def _of_alarms(entries: list[AlarmEntry]) -> Report:
+    names = [entry.type.name.lower() for entry in entries]
+    waiting = [entry.type.name.lower() for entry in entries if entry.state == AlarmState.RAISED]
+    return {"alarms": sorted(set(names)), "unacknowledged": sorted(waiting)}
+
+
+def _log_word(record: LogRecord) -> str:
+    try:
+        return LogType(record.type).name.lower()
+    except ValueError:
+        return f"type_{record.type}"
+
+
+GOOD: Final = Sample(
+    "good",
+    "keeps the host's rules of the protocol",
+    MappingProxyType(
+        {
+            "interrogate": interrogate,
+            "bolus": bolus,
+            "cancel": cancel_bolus,
+            "stop": halt,
+            "start": resume,
+            "program": program,
+            "log": read_log,
+            "alarms": alarms,
+            "ack": acknowledge,
+            "resolve": resolve_all,
+            "watch": watch,
+        }
+    ),
+)

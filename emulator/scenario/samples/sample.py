@@ -1,0 +1,53 @@
+"""What a sample programmer is: for each word of a task a procedure; and what it keeps between its tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from emulator.programmer.book import Book
+from emulator.programmer.effects import Procedure
+from emulator.programmer.ledger import Host
+from emulator.scenario.tasks import Task
+
+Report = dict[str, object]
+"""What a programmer tells its user: `outcome`, and what belongs to it, with units in the names."""
+
+
+@dataclass(slots=True)
+class Shelf:
+    """What outlives the process of a programmer: its books by the pump, notes of its own, and the sessions opened."""
+
+    books: dict[int, Book] = field(default_factory=dict)
+    notes: dict[str, int | str | list[int]] = field(default_factory=dict)
+    challenges: int = 0
+
+
+@dataclass(slots=True)
+class Desk:
+    """A programmer at work on one pump. `programs`: the bytes of the programs that a task may name."""
+
+    host: Host
+    shelf: Shelf
+    program: Callable[[str], bytes]
+
+    def number(self, name: str, default: int = 0) -> int:
+        """A number among the notes."""
+        value = self.shelf.notes.get(name, default)
+        return value if isinstance(value, int) else default
+
+
+TaskProcedure = Callable[[Desk, Task], Procedure[Report]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A sample programmer."""
+
+    name: str
+    meaning: str
+    tasks: Mapping[str, TaskProcedure]
+
+    def flawed(self, name: str, meaning: str, tasks: Mapping[str, TaskProcedure]) -> Sample:
+        """The same with a flaw: other procedures for some tasks."""
+        return replace(self, name=name, meaning=meaning, tasks={**self.tasks, **tasks})

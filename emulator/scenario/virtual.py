@@ -1,0 +1,145 @@
+"""Runs a scenario with a sample programmer in process: all in virtual time, the same to the digest wherever it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import resources
+
+from emulator.assembly import build_device, serial_number_for
+from emulator.device import Device
+from emulator.events import Event
+from emulator.inputs import LineChange
+from emulator.scenario.conductor import Conductor
+from emulator.scenario.expectations import Told
+from emulator.scenario.plan import Begin, Kill, Scenario
+from emulator.scenario.samples.good import GOOD
+from emulator.scenario.samples.hands import carry_out_task
+from emulator.scenario.samples.sample import Sample, Shelf
+from emulator.scenario.stage import OutOfTime, Stage, StagingFailed, unwatched
+from emulator.scenario.tasks import Task, read_task
+from emulator.scenario.verdict import Outcome, Verdict, broken_off, judged
+
+MOST_REQUESTS = 200_000
+"""A programmer that asks more than this hangs."""
+
+
+class Killed(Exception):
+    """The programmer has been killed where it stands."""
+
+
+class TooManyRequests(Exception):
+    """The programmer goes on for ever."""
+
+
+class StagedLine:
+    """The line of a sample programmer to the stage."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    @property
+    def now_us(self) -> int:
+        """The virtual time."""
+        return self._stage.now_us
+
+    def open(self) -> None:
+        """Open the line; raises Killed."""
+        self._stage.line(LineChange.OPENED)
+        self._look()
+
+    def close(self) -> None:
+        """Leave it."""
+        self._stage.line(LineChange.CLOSED)
+
+    def send(self, data: bytes) -> None:
+        """Send to the pump; raises Killed."""
+        self._stage.take(data)
+        if self._stage.requests > MOST_REQUESTS:
+            raise TooManyRequests
+        self._look()
+
+    def receive(self, until_us: int) -> bytes:
+        """What has come, or nothing when time has passed until then; raises Killed."""
+        stage, data = self._stage, self._stage.output()
+        while not data and stage.now_us < until_us:
+            deadline_us = stage.device.next_deadline()
+            stage.pass_until(until_us if deadline_us is None else min(until_us, max(deadline_us, stage.now_us + 1)))
+            self._look()
+            data = stage.output()
+        return data
+
+    def rest(self, duration_us: int) -> None:
+        """Let time pass; raises Killed."""
+        target_us = self._stage.now_us + duration_us
+        while self._stage.now_us < target_us:
+            self._stage.pass_until(target_us)
+            self._look()
+
+    def _look(self) -> None:
+        orders = self._stage.orders
+        while orders and isinstance(orders[0], Kill):
+            orders.popleft()
+            raise Killed
+
+
+def make_device(scenario: Scenario, seed: int) -> Device:
+    """The pump of a scenario at its first power-up."""
+    pump = scenario.pump
+    return build_device(
+        pump.profile, seed=seed, serial_number=serial_number_for(seed), insecure=pump.insecure, session_floor=0
+    )
+
+
+def run_virtual(
+    scenario: Scenario,
+    sample: Sample = GOOD,
+    *,
+    watch: Callable[[Event], None] = unwatched,
+    device: Device | None = None,
+) -> Verdict:
+    """Run a scenario with a sample programmer."""
+    stage = Stage(device or make_device(scenario, scenario.pump.seed), Conductor(scenario), watch)
+    shelf = Shelf()
+    try:
+        prepare_pump(scenario, stage)
+        stage.begin()
+        while not stage.conductor.finished or stage.orders:
+            if not stage.orders:
+                stage.wait()
+                continue
+            order = stage.orders.popleft()
+            if isinstance(order, Begin):
+                stage.conductor.ended(_carry_out(scenario, sample, order.task, stage, shelf))
+            stage.attend()
+    except OutOfTime:
+        return broken_off(scenario, stage, sample.name, Outcome.OUT_OF_TIME)
+    except TooManyRequests:
+        return broken_off(scenario, stage, sample.name, Outcome.HUNG, f"it has asked {MOST_REQUESTS} times")
+    except StagingFailed as failed:
+        return broken_off(scenario, stage, sample.name, Outcome.NOT_RUN, str(failed))
+    return judged(scenario, stage, sample.name)
+
+
+def prepare_pump(scenario: Scenario, stage: Stage) -> None:
+    """Give the pump the program that it has when the timeline begins; by the good programmer, as a clinician."""
+    if scenario.pump.program is None:
+        return
+    name, data = scenario.pump.program
+    report = carry_out_task(GOOD, read_task(f"program {name}"), StagedLine(stage), Shelf(), "clinician", lambda _: data)
+    if report["outcome"] not in ("done", "unchanged"):
+        raise StagingFailed(f"the program {name} could not be set: {report}")
+
+
+def _carry_out(scenario: Scenario, sample: Sample, task: Task, stage: Stage, shelf: Shelf) -> Told:
+    line, report, ended = StagedLine(stage), None, "exited"
+    try:
+        report = carry_out_task(sample, task, line, shelf, scenario.pump.role, program_bytes)
+    except Killed:
+        ended = "killed"
+        line.close()
+    return Told(task.text, task.word, report, ended, stage.now_us)
+
+
+def program_bytes(name: str) -> bytes:
+    """The bytes of a shipped program."""
+    return (resources.files("emulator") / "programs" / f"{name}.toml").read_bytes()
