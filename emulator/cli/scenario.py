@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import textwrap
 from collections.abc import Sequence
 from typing import Final
@@ -11,8 +12,10 @@ import click
 
 from emulator.assembly import DEFAULT_SERIAL_NUMBER, build_device
 from emulator.cli.connection import json_option
-from emulator.cli.errors import ExpectationFailed, OutOfTime, UsageFailure, json_requested, say
+from emulator.cli.errors import ExpectationFailed, LinkFailure, OutOfTime, UsageFailure, json_requested, say
 from emulator.cli.wording import aligned
+from emulator.programmer.book import state_directory
+from emulator.programmer.link import LinkError
 from emulator.quantities import format_duration_us
 from emulator.scenario.expectations import limit_text
 from emulator.scenario.plan import Scenario
@@ -20,6 +23,7 @@ from emulator.scenario.reading import ScenarioFileError, load_scenario, shipped_
 from emulator.scenario.samples.good import GOOD
 from emulator.scenario.samples.naive import FLAWS, sample_named
 from emulator.scenario.samples.sample import Sample
+from emulator.scenario.tasks import TaskError, read_task
 from emulator.scenario.verdict import Outcome, Verdict
 from emulator.scenario.virtual import run_virtual
 
@@ -81,6 +85,30 @@ def run_scenarios(files: Sequence[str], sample: str) -> None:
         for each, verdict in zip(scenarios, verdicts, strict=True):
             click.echo("\n".join(_told(each, verdict)))
     _end(verdicts)
+
+
+@scenario.command("sample")
+@click.argument("name", metavar="good|FLAW")
+@click.argument("task")
+@click.option("--port", required=True, metavar="URL", help="The port of the pump.")
+@click.option("--clock", required=True, metavar="PATH", help="The lockstep clock of the scenario.")
+@click.option("--role", type=click.Choice(["reader", "patient", "clinician"]), default="clinician", show_default=True)
+def run_sample(name: str, task: str, port: str, clock: str, role: str) -> None:
+    """Run a sample programmer as a process of its own, as a scenario starts one; it prints its report."""
+    from emulator.scenario.samples.process import NoClock, report_text, run_sample_process
+
+    sample = sample_named(name)
+    if sample is None:
+        raise UsageFailure(f"there is no sample programmer {name!r}; allowed are {', '.join((GOOD.name, *FLAWS))}.")
+    try:
+        asked = read_task(task)
+    except TaskError as error:
+        raise UsageFailure(f"{error}.") from None
+    try:
+        report = run_sample_process(sample, asked, port, clock, state_directory(os.environ), role)
+    except (NoClock, LinkError) as error:
+        raise LinkFailure(str(error)) from None
+    click.echo(report_text(report))
 
 
 def _fault_names() -> Sequence[str]:

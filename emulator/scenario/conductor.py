@@ -28,6 +28,7 @@ class Conductor:
     scenario: Scenario
     began_us: int = 0
     running: Task | None = None
+    begun: bool = False
     judgement: Judgement = field(init=False)
     _place: int = 0
     _since_us: int = 0
@@ -39,9 +40,12 @@ class Conductor:
     def begin(self, now_us: int) -> None:
         """The timeline begins."""
         self.began_us = self._since_us = now_us
+        self.begun = True
 
     def happened(self, event: Event) -> None:
-        """An event of the device."""
+        """An event of the device; what was before the timeline began counts for nothing."""
+        if not self.begun:
+            return
         self.judgement.see(event)
         step = self._step()
         if step is not None and isinstance(step.when, On) and step.when.matches(event):
@@ -54,7 +58,7 @@ class Conductor:
 
     def next_deed(self, now_us: int) -> Deed | None:
         """What is to be done now, each once; None: nothing, as things stand."""
-        step = self._step()
+        step = self._step() if self.begun else None
         if step is None or not self._is_time(step, now_us):
             return None
         self._place += 1

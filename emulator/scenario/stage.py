@@ -68,6 +68,8 @@ class Stage:
 
     def begin(self) -> None:
         """Begin the timeline, now."""
+        self._tell()
+        self.requests = 0
         self.conductor.begin(self.now_us)
         self.attend()
 
@@ -89,6 +91,15 @@ class Stage:
     def output(self) -> bytes:
         """Bytes for the programmer."""
         return self.device.data_to_send(self.now_us)
+
+    def receive(self, until_us: int) -> bytes:
+        """Bytes for the programmer; while there are none, time passes up to then, or to an order. Raises OutOfTime."""
+        data = self.output()
+        while not data and self.now_us < until_us and not self.orders:
+            deadline_us = self.device.next_deadline()
+            self.pass_until(until_us if deadline_us is None else min(until_us, max(deadline_us, self.now_us + 1)))
+            data = self.output()
+        return data
 
     def pass_until(self, target_us: int, until: Callable[[], bool] = lambda: False) -> None:
         """Let time pass, and do what comes due on the way; it ends early with an order, or when `until` holds.

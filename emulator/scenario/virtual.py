@@ -60,12 +60,8 @@ class StagedLine:
 
     def receive(self, until_us: int) -> bytes:
         """What has come, or nothing when time has passed until then; raises Killed."""
-        stage, data = self._stage, self._stage.output()
-        while not data and stage.now_us < until_us:
-            deadline_us = stage.device.next_deadline()
-            stage.pass_until(until_us if deadline_us is None else min(until_us, max(deadline_us, stage.now_us + 1)))
-            self._look()
-            data = stage.output()
+        data = self._stage.receive(until_us)
+        self._look()
         return data
 
     def rest(self, duration_us: int) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from emulator.programmer.book import Book
+from emulator.programmer.book import Book, decode_book, encode_book
 from emulator.programmer.effects import Procedure
 from emulator.programmer.ledger import Host
 from emulator.scenario.tasks import Task
@@ -21,6 +22,18 @@ class Shelf:
     books: dict[int, Book] = field(default_factory=dict)
     notes: dict[str, int | str | list[int]] = field(default_factory=dict)
     challenges: int = 0
+
+    def encode(self) -> bytes:
+        """The shelf as the bytes of a file."""
+        books = [encode_book(book).decode() for book in self.books.values()]
+        return json.dumps({"books": books, "notes": self.notes, "challenges": self.challenges}).encode()
+
+    @classmethod
+    def decode(cls, data: bytes) -> Shelf:
+        """The shelf in the bytes of a file that `encode` has made."""
+        found = json.loads(data)
+        books = [decode_book(text.encode()) for text in found["books"]]
+        return cls({book.serial_number: book for book in books}, found["notes"], found["challenges"])
 
 
 @dataclass(slots=True)

@@ -1,0 +1,317 @@
+"""Runs a scenario with a programmer that is a process of its own, at a real port; time goes in lockstep.
+
+Rules of this file:
+
+- The pump stands still while the programmer thinks: time passes with each request that it takes, by the timeline, and
+  by the lockstep clock for whoever asks it. So the wall clock decides nothing, but for the deadline.
+- What comes from the line is cut to whole frames before the pump is given it, so that it is the same however the
+  kernel cuts it up.
+- A task has ended when its process has, and its line is closed with all of its bytes taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from emulator.device import Device
+from emulator.events import Event
+from emulator.inputs import LineChange
+from emulator.ports.port import Port
+from emulator.ports.spec import open_port, parse_port
+from emulator.scenario.clock import MAX_LINE_BYTES, ClockAnswer, ClockRequest, decode_request, encode_line
+from emulator.scenario.conductor import Conductor
+from emulator.scenario.expectations import Told
+from emulator.scenario.plan import Begin, Kill, Scenario
+from emulator.scenario.stage import OutOfTime, Stage, StagingFailed, unwatched
+from emulator.scenario.tasks import Task
+from emulator.scenario.verdict import Outcome, Verdict, broken_off, judged
+from emulator.scenario.virtual import make_device, prepare_pump
+from emulator.wire import Direction, FrameCutter
+
+MOST_REPORT_BYTES: Final = 65_536
+US_PER_S: Final = 1_000_000
+LINE_END_S: Final = 2.0
+"""How long a line may stay open behind the end of its process."""
+PLACEHOLDERS: Final = ("port", "task", "report", "clock", "scenario")
+
+
+class ProgrammerNotStarted(Exception):
+    """The programmer's command cannot be run; one sentence."""
+
+
+@dataclass(slots=True)
+class _Line:
+    """The line of the programmer: whether it is open, and how many bytes went either way since it was opened."""
+
+    cutter: FrameCutter
+    open: bool = False
+    received: int = 0
+    written: int = 0
+
+
+@dataclass(slots=True)
+class OutsideRun:
+    """One run. `command`: the programmer's, with {placeholders}; `folder`: a directory of its own, to work in."""
+
+    scenario: Scenario
+    command: Sequence[str]
+    folder: Path
+    stage: Stage
+    port: Port
+    _line: _Line = field(init=False)
+    _process: asyncio.subprocess.Process | None = None
+    _killed: bool = False
+    _failure: Exception | None = None
+    _closed: asyncio.Event = field(default_factory=asyncio.Event)
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _clock: tuple[ClockRequest, asyncio.StreamWriter] | None = None
+
+    def __post_init__(self) -> None:
+        self._line = _Line(self.stage.device.wire.cutter(Direction.REQUEST))
+
+    async def perform(self) -> Verdict:
+        """Run the timeline to its end, or to the deadline."""
+        programmer = self.command[0]
+        clock = await asyncio.start_unix_server(self._serve_clock, self._clock_path, limit=MAX_LINE_BYTES)
+        try:
+            async with asyncio.timeout(self.scenario.wall_us / US_PER_S):
+                prepare_pump(self.scenario, self.stage)
+                self.port.start(asyncio.get_running_loop(), self)
+                self.stage.begin()
+                while not self.stage.conductor.finished or self.stage.orders:
+                    await self._go_on()
+            return judged(self.scenario, self.stage, programmer)
+        except TimeoutError:
+            limit = f"it had {self.scenario.wall_us / US_PER_S:g} s"
+            return broken_off(self.scenario, self.stage, programmer, Outcome.HUNG, limit)
+        except OutOfTime:
+            return broken_off(self.scenario, self.stage, programmer, Outcome.OUT_OF_TIME)
+        except StagingFailed as failed:
+            return broken_off(self.scenario, self.stage, programmer, Outcome.NOT_RUN, str(failed))
+        finally:
+            await self._end_process()
+            clock.close()
+            self.port.close()
+
+    async def _go_on(self) -> None:
+        if not self.stage.orders:
+            self.stage.wait()
+            return
+        order = self.stage.orders.popleft()
+        if isinstance(order, Begin):
+            self.stage.conductor.ended(await self._carry_out(order.task))
+            self.stage.attend()
+
+    def opened(self) -> None:
+        """The programmer has opened its line."""
+        self._line = _Line(self.stage.device.wire.cutter(Direction.REQUEST), open=True)
+        self._closed.clear()
+        self._act(lambda: self.stage.line(LineChange.OPENED))
+
+    def closed(self) -> None:
+        """It has left it."""
+        self._line.open = False
+        self._closed.set()
+        self._act(lambda: self.stage.line(LineChange.CLOSED))
+
+    def received(self, data: bytes) -> None:
+        """Bytes from it."""
+        self._line.received += len(data)
+        for frame in self._line.cutter.feed(data, self.stage.now_us):
+            if self._killed:
+                return
+            raw = frame.raw
+            self._act(lambda raw=raw: self.stage.take(raw))  # type: ignore[misc]
+
+    def held(self) -> None:
+        """Bytes wait for it; how fast it reads must change nothing."""
+
+    def flowing(self) -> None:
+        """None do."""
+
+    def overrun(self) -> None:
+        """It does not read."""
+        self._act(lambda: self.stage.line(LineChange.OVERRUN))
+
+    @property
+    def _clock_path(self) -> str:
+        return str(self.folder / "clock")
+
+    @property
+    def _report_path(self) -> Path:
+        return self.folder / "report.json"
+
+    def _act(self, act: Callable[[], None]) -> None:
+        """Do something on the stage, and what follows of it."""
+        if self._failure is not None:
+            return
+        try:
+            act()
+            self._write(self.stage.output())
+            self._obey()
+            self._answer_clock()
+        except (OutOfTime, StagingFailed) as failure:
+            self._failure = failure
+            self._stop.set()
+
+    def _obey(self) -> None:
+        while self.stage.orders and isinstance(self.stage.orders[0], Kill):
+            self.stage.orders.popleft()
+            self._kill()
+
+    def _kill(self) -> None:
+        self._killed = True
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _write(self, data: bytes) -> None:
+        if data and not self._killed:
+            self._line.written += len(data)
+            self.port.send(data)
+
+    async def _carry_out(self, task: Task) -> Told:
+        """Start the programmer, and wait for its end."""
+        self._killed = False
+        self._report_path.unlink(missing_ok=True)
+        said = self.folder / "stdout"
+        with said.open("wb") as out, (self.folder / "stderr").open("ab") as err:
+            self._process = await self._start(task, out.fileno(), err.fileno())
+        ended, stopped = asyncio.ensure_future(self._process.wait()), asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+        if self._failure is not None:
+            raise self._failure
+        status = await ended
+        await self._line_end()
+        if self._failure is not None:
+            raise self._failure
+        how = "killed" if self._killed else "exited" if status == 0 else f"exit status {status}"
+        report = None if self._killed else _report_in(self._report_path, said)
+        return Told(task.text, task.word, report, how, self.stage.now_us)
+
+    async def _start(self, task: Task, out: int, err: int) -> asyncio.subprocess.Process:
+        values = {
+            "port": self.port.url,
+            "task": task.text,
+            "report": str(self._report_path),
+            "clock": self._clock_path,
+            "scenario": self.scenario.name,
+        }
+        command = [_filled(word, values) for word in self.command]
+        environment = {
+            **os.environ,
+            "VPUMP_PORT": self.port.url,
+            "VPUMP_STATE_HOME": str(self.folder / "state"),
+        }
+        try:
+            return await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ProgrammerNotStarted(f"{command[0]} cannot be started: {error.strerror or error}.") from None
+
+    async def _line_end(self) -> None:
+        """The process has ended; what it did to the line before that is taken first."""
+        for _ in range(3):
+            # Each turn of the loop looks at the port once.
+            await asyncio.sleep(0)
+        if self._line.open:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LINE_END_S):
+                    await self._closed.wait()
+
+    async def _end_process(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._kill()
+            await self._process.wait()
+
+    async def _serve_clock(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while line := await reader.readline():
+                self._clock = (decode_request(line), writer)
+                self._act(lambda: None)
+        except (msgspec.MsgspecError, ValueError, ConnectionError):
+            # Whoever does not speak to the clock as it wants is left alone.
+            pass
+        finally:
+            self._clock = None
+            writer.close()
+
+    def _answer_clock(self) -> None:
+        """Answer the request at the clock, if the pump has taken all that was sent before it."""
+        if self._clock is None or not self._line.open or self._killed:
+            return
+        request, writer = self._clock
+        if self._line.received < request.sent:
+            return
+        self._clock = None
+        if request.rest:
+            while self.stage.now_us < request.until_us and not self.stage.orders:
+                self.stage.pass_until(request.until_us)
+            self._write(self.stage.output())
+        elif self._line.written <= request.got:
+            self._write(self.stage.receive(request.until_us))
+        self._obey()
+        if not self._killed:
+            writer.write(encode_line(ClockAnswer(self.stage.now_us, self._line.written)))
+
+
+def _filled(word: str, values: Mapping[str, str]) -> str:
+    for name in PLACEHOLDERS:
+        word = word.replace(f"{{{name}}}", values[name])
+    return word
+
+
+def _report_in(file: Path, said: Path) -> Mapping[str, object] | None:
+    """What the programmer reported: the JSON object in the file, or else in the last line that it printed."""
+    data = _head(file)
+    if not data:
+        lines = said.read_bytes()[-MOST_REPORT_BYTES:].strip().splitlines()
+        data = lines[-1] if lines else b""
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _head(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(MOST_REPORT_BYTES)
+    except OSError:
+        return b""
+
+
+def run_outside(
+    scenario: Scenario,
+    command: Sequence[str],
+    *,
+    watch: Callable[[Event], None] = unwatched,
+    device: Device | None = None,
+    port_spec: str = "pty",
+) -> Verdict:
+    """Run a scenario with a programmer's command. Raises ProgrammerNotStarted and PortError."""
+    stage = Stage(device or make_device(scenario, scenario.pump.seed), Conductor(scenario), watch)
+    with tempfile.TemporaryDirectory(prefix="vpump-") as folder:
+        port = open_port(parse_port(port_spec))
+        return asyncio.run(OutsideRun(scenario, command, Path(folder), stage, port).perform())
