@@ -5,7 +5,8 @@ Rules of this file:
 - Everything that happens to a device is an `Input`, and goes through `apply`. The calls `receive`, `line`, `control`
   and `advance` only build one.
 - Whatever is due before an input happens before it: `apply` lets time pass first.
-- What anybody may observe leaves as an event, what a line may read by `data_to_send`. Taking either changes nothing.
+- What anybody may observe leaves as an event, what a line may read by `data_to_send`, what its driver must do to it by
+  `next_line_break`. Taking any of them changes nothing.
 - `lines` is the way between a line and the wire, where the faults of the line stand; here pump and wire meet.
 """
 
@@ -33,7 +34,7 @@ from emulator.inputs import (
     RestorePower,
     UseSyringe,
 )
-from emulator.lines import OUTPUT_LIMIT, Lines
+from emulator.lines import OUTPUT_LIMIT, LineBreak, Lines
 from emulator.wire import Guard, Names, WireProtocol
 from firmware_model.faults import ArmedFault
 from firmware_model.plant.mixture import mixture_of
@@ -148,6 +149,10 @@ class Device:
         """What happened, oldest first."""
         return self._told.take()
 
+    def next_line_break(self) -> LineBreak | None:
+        """What the driver has to do at a port, because a fault has broken its line, or that is over."""
+        return self._lines.next_break()
+
     def _pass_time(self, now: int) -> None:
         """Let everything happen that is due up to `now`, in its order: the pump's own, the wire's, the lines'."""
         while (due := self.next_deadline()) is not None and due <= now:
@@ -197,7 +202,7 @@ class Device:
             case UseSyringe():
                 self._use_syringe(action, now)
             case ClearFaults():
-                self._lines.faults.clear()
+                self._lines.clear_faults()
                 self.pump.disarm_power_cut()
                 self.pump.clear_faults(now)
                 self._told.emit(events.FaultsCleared)

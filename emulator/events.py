@@ -44,11 +44,11 @@ def _meaning(text: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineChanged(_Happening):
-    """A client opened a line, left it, did not read from it, or reads again."""
+    """A client opened a line, left it, did not read, or reads again; or a fault broke the line, or it is mended."""
 
     kind: ClassVar[str] = "line"
     port: int = field(metadata=_meaning("index of the port, in the order of --listen"))
-    change: str = field(metadata=_meaning("opened, closed, overrun, held or flowing"))
+    change: str = field(metadata=_meaning("opened, closed, overrun, held, flowing, broken or mended"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,12 +8,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from emulator import events
 from emulator.event_queue import EventQueue
-from emulator.faults.carrier import Cargo, Carrier, Lane, Load, PowerBack, PowerGoes
+from emulator.faults.carrier import Cargo, Carrier, Lane, LineBreaks, LineMends, Load, PowerBack, PowerGoes
 from emulator.faults.line import LineFaults
 from emulator.inputs import LineChange
 from emulator.wire import Direction, FrameCutter, WireFrame, WireProtocol
@@ -26,12 +27,22 @@ EVENT_OUTPUT_LIMIT = 16_384
 
 NO_POWER = "the pump has no power"
 NO_CLIENT = "no client has opened the line"
+NO_LINE = "the line is broken"
+
+
+@dataclass(frozen=True, slots=True)
+class LineBreak:
+    """What a driver has to do at a port: take the line from its client and let none in (`broken`), or let them in."""
+
+    port: int
+    broken: bool
 
 
 @dataclass(slots=True)
 class _Line:
     """One line: whether a client is there (None: none ever was) and reads, its two cutters, and the bytes for it.
 
+    `broken`: a fault has broken it, so that no client can be there.
     `mended` cuts what faults have let through to the pump, as long as it holds a piece that is not finished.
     """
 
@@ -39,6 +50,7 @@ class _Line:
     answers: FrameCutter
     open: bool | None = None
     reading: bool = True
+    broken: bool = False
     mended: FrameCutter | None = None
     mended_bytes: int = 0
     output: bytearray = field(default_factory=bytearray)
@@ -67,6 +79,7 @@ class Lines:
         self._told = told
         self._serve = serve
         self._lines: dict[int, _Line] = {}
+        self._breaks: deque[LineBreak] = deque()
 
     def is_new(self, port: int) -> bool:
         """Whether no client has ever been on a line."""
@@ -75,13 +88,12 @@ class Lines:
     def change(self, port: int, change: LineChange, now: int) -> None:
         """The line itself has changed."""
         line = self._line(port)
+        if line.broken:
+            return
         if change in (LineChange.HELD, LineChange.FLOWING):
             self._hold(port, line, now, reading=change is LineChange.FLOWING)
             return
-        line.open = change is not LineChange.CLOSED
-        line.begin_anew()
-        self.carrier.forget_line(port)
-        self._told.emit(events.LineChanged, port=port, change=change.value)
+        self._begin_anew(port, line, change.value, is_open=change is not LineChange.CLOSED)
         if line.open:
             self._wire.line_opened(port, now)
             if not self._pump.powered:
@@ -93,7 +105,7 @@ class Lines:
         """Cut what came from a client: the frames for which the pump has power, rejected ones as well."""
         line = self._line(port)
         if not line.open:
-            self._reject(port, data, NO_CLIENT)
+            self._reject(port, data, NO_LINE if line.broken else NO_CLIENT)
             return
         for frame in line.requests.feed(data, now):
             if frame.silent:
@@ -132,6 +144,18 @@ class Lines:
         for line in self._lines.values():
             line.forget_requests()
 
+    def next_break(self) -> LineBreak | None:
+        """What a driver has to do at a port, in the order in which it came about."""
+        return self._breaks.popleft() if self._breaks else None
+
+    def clear_faults(self) -> None:
+        """Disarm all, and end what lasts."""
+        self.faults.clear()
+        for port, line in self._lines.items():
+            if line.broken:
+                self.carrier.forget_mending(port)
+                self._mend(port, line)
+
     def deliver(self, load: Load, now: int) -> None:
         """What was under way is at its end."""
         match load:
@@ -141,6 +165,10 @@ class Lines:
                     self.carrier.schedule(PowerBack(), now + off_us)
             case PowerBack():
                 self._pump.restore_power(now)
+            case LineBreaks(port, lasting_us):
+                self._break(port, self._line(port), lasting_us, now)
+            case LineMends(port):
+                self._mend(port, self._line(port))
             case Cargo(lane):
                 untouched = load.as_sent and now == load.sent_us
                 if not untouched:
@@ -161,6 +189,26 @@ class Lines:
             self._told.emit(events.LineChanged, port=port, change="flowing" if reading else "held")
             self._wire.line_reading(port, now, reading=reading)
             self._serve(now)
+
+    def _begin_anew(self, port: int, line: _Line, change: str, *, is_open: bool) -> None:
+        line.open = is_open
+        line.begin_anew()
+        self.carrier.forget_line(port)
+        self._told.emit(events.LineChanged, port=port, change=change)
+
+    def _break(self, port: int, line: _Line, lasting_us: int, now: int) -> None:
+        if line.broken:
+            return
+        line.broken = True
+        self._begin_anew(port, line, "broken", is_open=False)
+        self._wire.line_closed(port, now)
+        self._breaks.append(LineBreak(port, broken=True))
+        self.carrier.schedule(LineMends(port), now + lasting_us)
+
+    def _mend(self, port: int, line: _Line) -> None:
+        line.broken = False
+        self._breaks.append(LineBreak(port, broken=False))
+        self._told.emit(events.LineChanged, port=port, change="mended")
 
     def _silence_wire(self) -> None:
         """A pump without power opens no session, and so none is told of; the next frame that it hears opens one."""
@@ -184,6 +232,8 @@ class Lines:
             self._told.emit(events.FaultFired, fault=fault, port=port, raw=frame.raw)
         if struck.power_off_us is not None:
             self.carrier.schedule(PowerGoes(struck.power_off_us), now)
+        if struck.broken_us:
+            self.carrier.schedule(LineBreaks(port, struck.broken_us), now)
         fault, as_sent = " + ".join(struck.faults), True
         for piece in struck.pieces:
             is_frame = as_sent and piece.raw == frame.raw and not piece.turned

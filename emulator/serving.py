@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from emulator.events import Event
 from emulator.inputs import Action, LineChange
+from emulator.lines import LineBreak
 from emulator.pacing import Pacer
 from emulator.ports.port import Port
 from emulator.wire import Names
@@ -63,6 +64,9 @@ class Serveable(Protocol):
 
     def next_event(self) -> Event | None:
         """What happened."""
+
+    def next_line_break(self) -> LineBreak | None:
+        """What is to be done at a port."""
 
     @property
     def now_us(self) -> int:
@@ -320,6 +324,8 @@ class Serving:
         for index, port in enumerate(self.ports):
             while data := self.device.data_to_send(self.device.now_us, SEND_LIMIT, index):
                 port.send(data)
+        while (line_break := self.device.next_line_break()) is not None:
+            self._break(line_break)
         while (event := self.device.next_event()) is not None:
             for observer in tuple(self._observers):
                 observer(event)
@@ -330,6 +336,12 @@ class Serving:
             self.pacer.hold_back(self.device.now_us, wall_ns)
             self.pacer.set_session_open(self.device.session_open, wall_ns)
         self._set_timer(wall_ns)
+
+    def _break(self, line_break: LineBreak) -> None:
+        """Let a port break its line, or mend it; a moment later, for it may be the one whose bytes are being taken."""
+        if self._loop is not None and line_break.port < len(self.ports):
+            port = self.ports[line_break.port]
+            self._loop.call_soon(port.break_line if line_break.broken else port.mend_line)
 
     def _set_timer(self, wall_ns: int) -> None:
         self._cancel_timer()

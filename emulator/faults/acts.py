@@ -48,11 +48,13 @@ class Outcome:
 
     silence_us    for so long the line then carries nothing, either way
     power_off_us  the power goes, and comes back so much later; 0: when the tester gives it back; None: it stays
+    broken_us     the line breaks, and is mended so much later; 0: it does not
     """
 
     pieces: tuple[Piece, ...] = ()
     silence_us: int = 0
     power_off_us: int | None = None
+    broken_us: int = 0
 
 
 Act = Callable[[Struck], Outcome]
@@ -141,6 +143,11 @@ def crash(struck: Struck) -> Outcome:
     return Outcome(power_off_us=struck.values["off"])
 
 
+def disconnect(struck: Struck) -> Outcome:
+    """It is lost, and the line breaks."""
+    return Outcome(broken_us=struck.values["lasting"])
+
+
 class Composition:
     """What several faults, one after the other, make of one frame. `faults`: those that have struck, as written."""
 
@@ -150,6 +157,7 @@ class Composition:
         self.faults = list(faults)
         self.silence_us = 0
         self.power_off_us: int | None = None
+        self.broken_us = 0
 
     def add(self, fault: str, strike: Callable[[bytes], Outcome]) -> None:
         """Let one more fault strike each piece that is left."""
@@ -157,6 +165,7 @@ class Composition:
         for piece in self.pieces:
             outcome = strike(piece.raw)
             self.silence_us = max(self.silence_us, outcome.silence_us)
+            self.broken_us = max(self.broken_us, outcome.broken_us)
             if outcome.power_off_us is not None:
                 self.power_off_us = outcome.power_off_us
             pieces += [

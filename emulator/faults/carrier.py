@@ -57,7 +57,22 @@ class PowerGoes:
     off_us: int
 
 
-Load = Cargo | PowerBack | PowerGoes
+@dataclass(frozen=True, slots=True)
+class LineBreaks:
+    """A fault breaks a line, for so long."""
+
+    port: int
+    lasting_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class LineMends:
+    """A line that a fault has broken can be opened again."""
+
+    port: int
+
+
+Load = Cargo | PowerBack | PowerGoes | LineBreaks | LineMends
 
 
 @dataclass(order=True, slots=True)
@@ -99,8 +114,8 @@ class Carrier:
             ahead = (each.due_us for each in self._waiting if each.keeps_its_place(cargo.lane))
             self._add(max((due_us, *ahead)), cargo, loose=loose)
 
-    def schedule(self, load: PowerGoes | PowerBack, due_us: int) -> None:
-        """Let the power go, or come back, at an instant."""
+    def schedule(self, load: PowerGoes | PowerBack | LineBreaks | LineMends, due_us: int) -> None:
+        """Let the power go or come back, or a line break or mend, at an instant."""
         self._add(due_us, load)
 
     def overtake(self, lane: Lane, now: int) -> None:
@@ -125,7 +140,11 @@ class Carrier:
 
     def forget_power(self) -> None:
         """The tester has taken the power into his own hand."""
-        self._keep(lambda waiting: isinstance(waiting.load, Cargo))
+        self._keep(lambda waiting: not isinstance(waiting.load, PowerGoes | PowerBack))
+
+    def forget_mending(self, port: int) -> None:
+        """The tester has mended a line with his own hand."""
+        self._keep(lambda waiting: waiting.load != LineMends(port))
 
     def _keep(self, wanted: Callable[[_Waiting], bool]) -> None:
         self._waiting = [each for each in self._waiting if wanted(each)]

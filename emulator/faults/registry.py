@@ -149,6 +149,14 @@ _KINDS = (
         (Parameter("lasting", DURATION, "for how long", 10 * US_PER_SECOND, 1, _DAY_US),),
     ),
     LineFaultKind(
+        "disconnect",
+        "the frame is lost and the line breaks, as when a cable is pulled: at a request before its effect, at an answer"
+        " after it",
+        "disconnect answer BOLUS_EXECUTE lasting=5s nth=1 count=1",
+        acts.disconnect,
+        (Parameter("lasting", DURATION, "how long until it can be opened again", 5 * US_PER_SECOND, 1, _DAY_US),),
+    ),
+    LineFaultKind(
         "crash",
         "the frame is lost and the power goes: at a request before its effect, at an answer after it",
         "crash answer BOLUS_EXECUTE off=5s nth=1 count=1",

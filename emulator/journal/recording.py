@@ -19,6 +19,7 @@ from emulator.device import Device
 from emulator.events import Event
 from emulator.inputs import Action, Advance, Bytes, Control, Input, Line, LineChange
 from emulator.journal.input_lines import input_document
+from emulator.lines import LineBreak
 from emulator.wire import LazyText, Names
 from firmware_model.faults import ArmedFault
 
@@ -98,6 +99,10 @@ class JournaledDevice:
         else:
             self._marks.append(event_mark(event))
         return event
+
+    def next_line_break(self) -> LineBreak | None:
+        """What the driver has to do at a port."""
+        return self.device.next_line_break()
 
     def next_deadline(self) -> int | None:
         """When the device next wants to be woken."""

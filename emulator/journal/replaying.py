@@ -137,6 +137,8 @@ class Replay:
             while data := device.data_to_send(device.now_us, port=port):
                 effect.sent[port] = effect.sent.get(port, b"") + data
                 self.replayed.sent_bytes += len(data)
+        while device.next_line_break() is not None:
+            pass  # No port is here to be broken; that the line broke is an event.
         while (event := device.next_event()) is not None:
             effect.events.append(event)
         self.replayed.events += len(effect.events)

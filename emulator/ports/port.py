@@ -81,5 +81,14 @@ class Port(Protocol):
     def send(self, data: bytes) -> None:
         """Send to the client, if there is one. Never blocks; at most `QUEUE_LIMIT` bytes wait."""
 
+    def break_line(self) -> None:
+        """Take the line from its client, as a cable that is pulled does, and let nobody open it.
+
+        Tells the sink nothing, and is never called within a call of the sink.
+        """
+
+    def mend_line(self) -> None:
+        """Let clients open the line again, at the same place if it is to be had. Raises PortError."""
+
     def close(self) -> None:
         """Give everything back. Without effect the second time; tells the sink nothing."""

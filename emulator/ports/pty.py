@@ -13,6 +13,9 @@ What the kernel tells, and how the rules follow from it:
 - A client may leave and the next one come before we look. Bytes are the new client's if only it has written since;
   if both have, they cannot be told apart, and all count as the old one's, whose answers are thrown away. The new
   client asks again, and nobody reads an answer that is not theirs.
+- A line that breaks is the end of its terminal: the client reads an end of file and cannot write, as when a device is
+  unplugged, and the link is gone. Mended it is a new terminal. It has the old one's name, if nobody holds that by
+  keeping the old one open, and the link again.
 - Settings survive their client. The end of a line puts raw mode back if a client took it away; its speed stays.
 """
 
@@ -36,6 +39,8 @@ from emulator.ports.spec import PtySpec
 READ_LIMIT = 32 * 1024
 # How often to look again for one that goes on writing while we look.
 LOOK_LIMIT = 4
+# Terminals of lower numbers that are taken, for a moment, to get the old one's.
+MOST_TRIED = 64
 
 # A read of a terminal returns less than this.
 _READ_BYTES = 16 * 1024
@@ -55,8 +60,12 @@ class PtyPort(Started):
         self._queue = bytearray()
         self._unhandled: list[Happening] = []
         self._unread = False
+        self._broken = False
+        self._plug_in(_raw_terminal(spec))
+
+    def _plug_in(self, terminal: tuple[int, str]) -> None:
         with contextlib.ExitStack() as undo:
-            self._master, self.url = _raw_terminal(spec)
+            self._master, self.url = terminal
             undo.callback(os.close, self._master)
             self._raw = termios.tcgetattr(self._master)
             self._state = select.poll()
@@ -64,18 +73,21 @@ class PtyPort(Started):
             try:
                 self._watch = FileWatch(self.url)
             except OSError as error:
-                raise PortError(f"{spec.text}: {self.url} cannot be watched: {error.strerror}.") from error
+                raise PortError(f"{self.spec.text}: {self.url} cannot be watched: {error.strerror}.") from error
             undo.callback(self._watch.close)
-            if spec.link is not None:
-                _make_link(self.url, spec.link)
-                self.link = spec.link
+            if self.spec.link is not None:
+                _make_link(self.url, self.spec.link)
+                self.link = self.spec.link
             self._undo = undo.pop_all()
 
     def start(self, loop: asyncio.AbstractEventLoop, sink: Sink) -> None:
         self._started = loop, sink
-        loop.add_reader(self._watch.fileno(), self._look)
+        self._attend()
+
+    def _attend(self) -> None:
+        self._loop.add_reader(self._watch.fileno(), self._look)
         # A client may have come before.
-        loop.call_soon(self._look)
+        self._loop.call_soon(self._look)
 
     def send(self, data: bytes) -> None:
         if not data or not self._present or self._line_is_over():
@@ -94,14 +106,31 @@ class PtyPort(Started):
         if not waiting:
             self._sink.held()
 
+    def break_line(self) -> None:
+        if self._started is not None and not self._broken:
+            self._broken = True
+            self._unplug()
+
+    def mend_line(self) -> None:
+        if self._started is not None and self._broken:
+            self._plug_in(_raw_terminal(self.spec, self.url))
+            self._broken = False
+            self._attend()
+
     def close(self) -> None:
+        if not self._broken:
+            self._unplug()
+        self._started = None
+
+    def _unplug(self) -> None:
         if self._started is not None:
             for fd in (self._watch.fileno(), self._master):
                 self._loop.remove_reader(fd)
                 self._loop.remove_writer(fd)
-            self._started = None
         self._present = False
         self._queue.clear()
+        self._unhandled.clear()
+        self._unread = False
         if self.link is not None:
             with contextlib.suppress(OSError):
                 if Path(self.link).readlink() == Path(self.url):
@@ -112,7 +141,7 @@ class PtyPort(Started):
 
     def _look(self) -> None:
         """See who is there, and what they wrote. Called whenever any of it may have changed."""
-        if self._started is None:
+        if self._started is None or self._broken:
             return
         happenings, data, gone = self._gather()
         came = next((i for i in reversed(range(len(happenings))) if happenings[i] is Happening.OPENED), None)
@@ -257,8 +286,24 @@ class PtyPort(Started):
             termios.tcsetattr(self._master, termios.TCSANOW, [*raw[:4], *speeds, raw[_CC]])
 
 
-def _raw_terminal(spec: PtySpec) -> tuple[int, str]:
-    """A new pseudo-terminal, raw before anybody can open it: its master, and the path for clients."""
+def _raw_terminal(spec: PtySpec, wanted: str = "") -> tuple[int, str]:
+    """A new pseudo-terminal, raw before anybody can open it: its master, and the path for clients.
+
+    `wanted`: the path that it should have. The kernel gives the lowest number that is free, so those below are taken
+    and given back. If the one that is wanted is not to be had, it is any other.
+    """
+    with contextlib.ExitStack() as others:
+        for _ in range(MOST_TRIED if wanted else 0):
+            master, path = _new_terminal(spec)
+            if path == wanted:
+                return master, path
+            others.callback(os.close, master)
+            if _number(path) > _number(wanted):
+                break
+    return _new_terminal(spec)
+
+
+def _new_terminal(spec: PtySpec) -> tuple[int, str]:
     try:
         master, slave = pty.openpty()
     except OSError as error:
@@ -269,6 +314,10 @@ def _raw_terminal(spec: PtySpec) -> tuple[int, str]:
         return master, os.ttyname(slave)
     finally:
         os.close(slave)
+
+
+def _number(path: str) -> int:
+    return int(path.rpartition("/")[2])
 
 
 def _make_link(target: str, link: str) -> None:

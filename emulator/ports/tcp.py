@@ -4,6 +4,7 @@
 - A client that shuts its sending side down, as `printf … | nc` does, still gets what it was owed: the connection is
   closed once the answers to what it sent are written. The line counts as closed then.
 - A client that does not read loses its connection once `QUEUE_LIMIT` bytes wait for it.
+- A line that breaks ends its connection, and new ones are refused until it is mended. Its address stays bound.
 - When no connection can be accepted (no descriptors are left), accepting pauses for `ACCEPT_PAUSE_S` and does not spin.
 """
 
@@ -36,6 +37,7 @@ class TcpPort(Started):
         self._pause: asyncio.TimerHandle | None = None
         self._client: socket.socket | None = None
         self._half_closed = False
+        self._broken = False
         self._queue = bytearray()
         self._listener = _listen(spec)
         host, number = self._listener.getsockname()[:2]
@@ -68,15 +70,36 @@ class TcpPort(Started):
         if not waiting:
             self._sink.held()
 
+    def break_line(self) -> None:
+        if self._started is None or self._broken:
+            return
+        self._broken = True
+        self._stop_accepting()
+        self._disconnect()
+        # Whoever is not listening refuses, and whoever is bound keeps the address.
+        host, number = self._listener.getsockname()[:2]
+        self._listener.close()
+        self._listener = _bind(self.spec, host, number)
+
+    def mend_line(self) -> None:
+        if self._started is None or not self._broken:
+            return
+        self._broken = False
+        _begin_listening(self.spec, self._listener)
+        self._loop.add_reader(self._listener, self._accept)
+
     def close(self) -> None:
+        self._stop_accepting()
+        self._disconnect()
+        self._started = None
+        self._listener.close()
+
+    def _stop_accepting(self) -> None:
         if self._pause is not None:
             self._pause.cancel()
             self._pause = None
-        self._disconnect()
         if self._started is not None:
             self._loop.remove_reader(self._listener)
-            self._started = None
-        self._listener.close()
 
     def _accept(self) -> None:
         try:
@@ -168,7 +191,13 @@ class TcpPort(Started):
 
 
 def _listen(spec: TcpSpec) -> socket.socket:
-    host = "127.0.0.1" if spec.host == "localhost" else spec.host
+    listener = _bind(spec, "127.0.0.1" if spec.host == "localhost" else spec.host, spec.port)
+    _begin_listening(spec, listener)
+    return listener
+
+
+def _bind(spec: TcpSpec, host: str, number: int) -> socket.socket:
+    """A socket that has the address and does not listen yet."""
     try:
         listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     except OSError as error:
@@ -177,9 +206,21 @@ def _listen(spec: TcpSpec) -> socket.socket:
         # A pump that was just stopped does not keep its port.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setblocking(False)
-        listener.bind((host, spec.port))
-        listener.listen(BACKLOG)
+        listener.bind((host, number))
     except OSError as error:
         listener.close()
-        raise PortError(f"{spec.text}: {host} port {spec.port} cannot be listened on: {error.strerror}.") from error
+        raise _taken(spec, host, number, error) from error
     return listener
+
+
+def _begin_listening(spec: TcpSpec, listener: socket.socket) -> None:
+    try:
+        listener.listen(BACKLOG)
+    except OSError as error:
+        host, number = listener.getsockname()[:2]
+        listener.close()
+        raise _taken(spec, host, number, error) from error
+
+
+def _taken(spec: TcpSpec, host: str, number: int, error: OSError) -> PortError:
+    return PortError(f"{spec.text}: {host} port {number} cannot be listened on: {error.strerror}.")

@@ -71,6 +71,21 @@ def test_a_bolus_is_given_once_whatever_the_line_loses(frozen_pump: ServedPump, 
     assert started == list(range(1, len(LOST) + 1))
 
 
+@pytest.mark.parametrize("way", ["request", "answer"])
+def test_a_bolus_is_given_once_whose_line_breaks(frozen_pump: ServedPump, vpump: Vpump, way: str) -> None:
+    patient = Patient(frozen_pump)
+    frozen_pump.control.arm_fault(f"disconnect {way} BOLUS_EXECUTE lasting=20s")
+    lost = vpump(*BOLUS)
+    assert (lost.status, lost.document["code"], lost.document["op_id"]) == (6, "outcome_unknown", 1)
+    assert "device disconnected" in lost.document["error"]
+    assert vpump(*BOLUS).stderr.startswith("vpump: there is no port ")
+    patient.wait(20)
+    told = vpump(*BOLUS).document
+    assert (told["op_id"], told["outcome"], told["continued"]) == (1, "taken", way == "answer")
+    patient.wait(BOLUS_S)
+    assert patient.doses_nl() == BOLUS_NL
+
+
 @pytest.mark.parametrize("mode", ["before", "after", "torn", "garbage", "ignored", "late"])
 def test_the_power_is_cut_at_any_memory_write_of_execute(
     frozen_pump: ServedPump, home: Home, mode: str, record_property: Callable[[str, object], None]

@@ -5,17 +5,26 @@ from pathlib import Path
 
 import pytest
 
-from emulator.events import BytesRejected, FaultFired, FrameInjected, Logged, PowerChanged
+from emulator.events import (
+    BytesRejected,
+    FaultFired,
+    FrameInjected,
+    LineChanged,
+    Logged,
+    PowerChanged,
+    SessionChanged,
+)
 from emulator.faults.acts import MOST_PIECES
 from emulator.faults.registry import REGISTRY
 from emulator.inputs import ClearFaults
+from emulator.lines import NO_CLIENT, NO_LINE, LineBreak
 from protocol.host_end import Answered, NoAnswer
 from protocol.messages.codes import OpState, RunState
 from protocol.messages.deliver import StopRequest
 from protocol.messages.op import OpListRequest
 from protocol.messages.pump_time import TimeReadRequest
 from protocol.messages.read import StatusRequest
-from tests.device.desk import SECOND, Desk, arm, frame_of, frames_in, happened, new_device, of_kind
+from tests.device.desk import HELLO, SECOND, Desk, arm, frame_of, frames_in, happened, new_device, of_kind
 
 STOP = StopRequest(op_id=1, therapy_rev=0)
 RETRY_US = 600_000
@@ -197,6 +206,48 @@ def test_a_crash_is_before_the_effect_or_behind_it(desk: Desk, way: str, stopped
     ]
     assert [event.type for event in of_kind(told, Logged)].count("therapy_stopped") == stopped
     assert desk.query(1).state is state
+
+
+@pytest.mark.parametrize(("way", "stopped", "state"), [("request", 0, OpState.NOT_SEEN), ("answer", 1, OpState.DONE)])
+def test_a_line_breaks_before_the_effect_or_behind_it_and_can_be_opened_again(
+    way: str, stopped: int, state: OpState
+) -> None:
+    desk = Desk(new_device())
+    desk.open()
+    arm(desk.device, f"disconnect {way} STOP lasting=5s")
+    assert desk.raw(frame_of(STOP, 1)) == b""
+    assert desk.device.next_line_break() == LineBreak(0, broken=True)
+    desk.wait(4)
+    desk.open()
+    assert desk.raw(frame_of(StatusRequest(), 2)) == b""
+    desk.wait(1)
+    assert desk.device.next_line_break() == LineBreak(0, broken=False)
+    assert desk.raw(frame_of(StatusRequest(), 3)) == b"", "it is whole, and nobody has opened it"
+    told = happened(desk.device)
+    assert [(event.change, event.at_us) for event in of_kind(told, LineChanged)] == [
+        ("opened", 0),
+        ("broken", 0),
+        ("mended", 5 * SECOND),
+    ]
+    assert [event.reason for event in of_kind(told, BytesRejected)] == [NO_LINE, NO_CLIENT]
+    assert [event.reason for event in of_kind(told, SessionChanged)] == ["", "line"]
+    assert [event.type for event in of_kind(told, Logged)].count("therapy_stopped") == stopped
+    desk.open()
+    assert desk.query(1).state is state
+
+
+def test_a_broken_line_is_mended_by_the_testers_hand_and_breaks_no_other() -> None:
+    desk, other = Desk(device := new_device(insecure=False)), Desk(device, port=1)
+    for each in (desk, other):
+        each.open()
+    arm(device, "disconnect answer HELLO lasting=1h")
+    assert desk.raw(frame_of(HELLO, 1)) == b""
+    assert isinstance(other.exchange(HELLO), Answered)
+    device.control(ClearFaults(), device.now_us)
+    assert list(iter(device.next_line_break, None)) == [LineBreak(0, broken=True), LineBreak(0, broken=False)]
+    desk.open()
+    assert isinstance(desk.exchange(HELLO), Answered)
+    assert device.next_deadline() != 3_600 * SECOND
 
 
 def test_several_faults_strike_one_frame_in_the_order_of_arming(desk: Desk) -> None:

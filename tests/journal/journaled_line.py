@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import time
 import tty
 from collections import Counter
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from random import Random
@@ -19,6 +21,7 @@ from emulator.journal.header import header_of
 from emulator.journal.recording import JournaledDevice
 from emulator.journal.sink import JournalSink
 from emulator.pacing import Pacer
+from emulator.ports.port import Port
 from emulator.ports.spec import open_port, parse_port
 from emulator.serving import Serving
 from firmware_model.faults.board import TooManyDeviceFaults
@@ -31,27 +34,38 @@ MOST_PAUSE_S = 0.005
 
 
 class _Clients:
-    """Who is at the ports."""
+    """Who is at the ports. A line that breaks is let go, and opened again when there is something to be written."""
 
-    def __init__(self, paths: list[str]) -> None:
-        self._paths = paths
+    def __init__(self, ports: list[Port]) -> None:
+        self._ports = ports
         self._open: dict[int, int] = {}
 
     def write(self, port: int, data: bytes) -> None:
         self.open(port)
-        with contextlib.suppress(BlockingIOError):
+        with self._unless_broken(port):
             os.write(self._open[port], data)
 
     def open(self, port: int) -> None:
         if port not in self._open:
-            fd = os.open(self._paths[port], os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-            tty.setraw(fd)
-            self._open[port] = fd
+            with contextlib.suppress(FileNotFoundError):
+                fd = os.open(self._ports[port].url, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+                self._open[port] = fd
+                tty.setraw(fd)
 
     def read(self) -> None:
-        for fd in self._open.values():
-            with contextlib.suppress(BlockingIOError):
+        for port, fd in list(self._open.items()):
+            with self._unless_broken(port):
                 os.read(fd, 65_536)
+
+    @contextlib.contextmanager
+    def _unless_broken(self, port: int) -> Iterator[None]:
+        try:
+            yield
+        except (BlockingIOError, KeyError):
+            pass
+        except OSError as error:
+            assert error.errno == errno.EIO  # noqa: PT017 - anything else is no broken line
+            self.close(port)
 
     def close(self, port: int) -> None:
         if port in self._open:
@@ -87,7 +101,7 @@ async def _live(random: Random, session: list[Input], path: Path) -> None:
     serving = Serving(journaled, ports, Pacer(Fraction(1), Fraction(1), time.monotonic_ns()))
     serving.start()
     running = asyncio.ensure_future(serving.run())
-    clients = _Clients([port.url for port in ports])
+    clients = _Clients(ports)
     try:
         for happening in session:
             await _do(serving, clients, happening)

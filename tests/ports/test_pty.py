@@ -517,3 +517,56 @@ def test_closing_gives_every_descriptor_back_and_may_be_repeated() -> None:
         assert open_descriptors() == before
 
     asyncio.run(run())
+
+
+def test_a_broken_line_is_to_its_client_a_device_that_was_unplugged(tmp_path: Path) -> None:
+    async def run() -> None:
+        before = open_descriptors()
+        link = tmp_path / "pump"
+        async with served(PtySpec("pty", str(link))) as (port, sink):
+            places = [port.url]
+            for _ in range(3):
+                with serial.serial_for_url(str(link), timeout=DEADLINE_S) as line:
+                    line.write(b"hello;")
+                    await sink.until_count("received", 1)
+                    assert line.read(7) == b"<hello>"
+                    sink.log.clear()
+                    port.break_line()
+                    port.break_line()
+                    with pytest.raises(serial.SerialException, match="device disconnected"):
+                        line.read(1)
+                    with pytest.raises(serial.SerialException, match="Input/output error"):
+                        line.write(b"x")
+                    assert not link.is_symlink()
+                    with pytest.raises(serial.SerialException, match="No such file"):
+                        serial.serial_for_url(str(link))
+                    port.send(b"nobody hears it")
+                port.mend_line()
+                port.mend_line()
+                assert link.resolve() == Path(port.url)
+                places.append(port.url)
+                assert sink.log == []
+            port.break_line()
+        # Of the old names, somebody else on this machine may have taken one, but hardly all.
+        assert len(set(places)) < len(places)
+        assert not link.is_symlink()
+        assert open_descriptors() == before
+
+    asyncio.run(run())
+
+
+def test_who_holds_a_dead_terminal_open_keeps_its_name_and_the_line_comes_back_under_another() -> None:
+    async def run() -> None:
+        async with served() as (port, sink):
+            old, place = client(port), port.url
+            port.break_line()
+            port.mend_line()
+            assert port.url != place
+            new = client(port)
+            os.write(new, b"hello;")
+            assert await read_exactly(new, 7) == b"<hello>"
+            os.close(old)
+            os.close(new)
+            await sink.until_count("closed", 1)
+
+    asyncio.run(run())

@@ -264,3 +264,29 @@ def test_closing_gives_every_descriptor_back_and_may_be_repeated() -> None:
         assert open_descriptors() == before
 
     asyncio.run(run())
+
+
+def test_a_broken_line_ends_its_client_and_refuses_the_next_until_it_is_mended() -> None:
+    async def run() -> None:
+        before = open_descriptors()
+        async with served() as (port, sink):
+            place = address(port)
+            for _ in range(3):
+                with client(port) as connection:
+                    connection.send(b"hello;")
+                    assert await read_exactly(connection, 7) == b"<hello>"
+                    sink.log.clear()
+                    port.break_line()
+                    port.break_line()
+                    assert await at_end(connection)
+                    with pytest.raises(ConnectionRefusedError):
+                        client(port)
+                    port.send(b"nobody hears it")
+                port.mend_line()
+                port.mend_line()
+                assert address(port) == place
+                assert sink.log == []
+            port.break_line()
+        assert open_descriptors() == before
+
+    asyncio.run(run())

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from emulator.events import Event, FaultsCleared, LineChanged, Logged
 from emulator.inputs import Action, LineChange
+from emulator.lines import LineBreak
 from emulator.wire import operation_names
 
 
@@ -21,6 +22,7 @@ class FakeDevice:
         self.most_events_queued = 0
         self.session_open = False
         self.fault_names = operation_names(["HELLO"])
+        self.line_breaks: deque[LineBreak] = deque()
         self._next_beat = period_us
         self._events: deque[Event] = deque()
         self._number = 0
@@ -67,6 +69,9 @@ class FakeDevice:
 
     def next_event(self) -> Event | None:
         return self._events.popleft() if self._events else None
+
+    def next_line_break(self) -> LineBreak | None:
+        return self.line_breaks.popleft() if self.line_breaks else None
 
     def armed_faults(self) -> Sequence[str]:
         return ()

@@ -13,6 +13,7 @@ import pytest
 from emulator import serving as serving_module
 from emulator.events import Event, LineChanged, Logged
 from emulator.inputs import ClearFaults, RestorePower
+from emulator.lines import LineBreak
 from emulator.pacing import Pacer
 from emulator.ports.pty import PtyPort
 from emulator.ports.spec import PtySpec
@@ -237,6 +238,32 @@ def test_a_client_that_does_not_read_becomes_an_overrun_of_its_line() -> None:
                 "overrun",
             ]
             os.close(fd)
+
+    asyncio.run(run())
+
+
+def test_what_the_device_says_of_a_broken_line_is_done_at_its_port_and_then_undone() -> None:
+    async def run() -> None:
+        device = FakeDevice()
+        async with running(device, pty=True) as (serving, watcher):
+            for _ in range(2):
+                fd = os.open(serving.ports[0].url, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+                os.write(fd, b"a;")
+                await readable(fd)
+                assert os.read(fd, 9) == b"<a>"
+                device.line_breaks.extend((LineBreak(0, broken=True), LineBreak(1, broken=True)))
+                os.write(fd, b"b;")
+                async with asyncio.timeout(DEADLINE_S):
+                    # What was written before may come still; then the terminal ends.
+                    while True:
+                        await readable(fd)
+                        if not os.read(fd, 9):
+                            break
+                os.close(fd)
+                watcher.events.clear()
+                device.line_breaks.append(LineBreak(0, broken=False))
+                serving.apply(ClearFaults())
+                await asyncio.sleep(0)
 
     asyncio.run(run())
 
