@@ -122,7 +122,7 @@ class _PortSink:
 
 
 class Serving:
-    """A device, its ports, its time and its observers."""
+    """A device, its ports, its time and its observers. `moved` is told of a port that clients now find elsewhere."""
 
     def __init__(
         self,
@@ -131,12 +131,14 @@ class Serving:
         pacer: Pacer,
         observers: Sequence[Observer] = (),
         wall_ns: Callable[[], int] = time.monotonic_ns,
+        moved: Callable[[Port], None] = lambda _: None,
     ) -> None:
         self.device = device
         self.ports = tuple(ports)
         self.pacer = pacer
         self._observers = list(observers)
         self._wall_ns = wall_ns
+        self._moved = moved
         self._inputs: deque[Callable[[], None]] = deque()
         self._working = False
         self._timer: asyncio.TimerHandle | None = None
@@ -341,7 +343,13 @@ class Serving:
         """Let a port break its line, or mend it; a moment later, for it may be the one whose bytes are being taken."""
         if self._loop is not None and line_break.port < len(self.ports):
             port = self.ports[line_break.port]
-            self._loop.call_soon(port.break_line if line_break.broken else port.mend_line)
+            self._loop.call_soon(port.break_line if line_break.broken else partial(self._mend, port))
+
+    def _mend(self, port: Port) -> None:
+        url = port.url
+        port.mend_line()
+        if port.url != url:
+            self._moved(port)
 
     def _set_timer(self, wall_ns: int) -> None:
         self._cancel_timer()

@@ -56,15 +56,23 @@ class Run:
             ports = open_ports(options.ports, stack)
             pacer = Pacer(options.speed, options.session_speed, time.monotonic_ns())
             door = self._device if options.journal is None else start_journal(options, self._device, stack)
-            serving = self._serving = Serving(door, ports, pacer)
+
+            def enter_in_register() -> None:
+                try:
+                    stack.enter_context(register(running_pump(options, self._device, ports, control)))
+                except RunningError as error:
+                    say(f"'vpump ls' will not show this pump: {error}")
+
+            def moved(port: Port) -> None:
+                say(f"the line of {port.spec.text} has come back at {port.url}: its old terminal is still held open.")
+                enter_in_register()
+
+            serving = self._serving = Serving(door, ports, pacer, moved=moved)
             if options.capture is not None:
                 start_capture(options.capture, options, self._device, serving, stack)
             control = await start_control_plane(options.control, serving, stack)
             say_line(security_line(options, self._device.guard))
-            try:
-                stack.enter_context(register(running_pump(options, self._device, ports, control)))
-            except RunningError as error:
-                say(f"'vpump ls' will not show this pump: {error}")
+            enter_in_register()
             writer = self._announce(ports, control, stack)
             if writer is not None:
                 serving.observe(tracer(writer, as_json=options.as_json))

@@ -268,6 +268,24 @@ def test_what_the_device_says_of_a_broken_line_is_done_at_its_port_and_then_undo
     asyncio.run(run())
 
 
+def test_who_asked_is_told_of_a_port_that_comes_back_elsewhere() -> None:
+    async def run() -> None:
+        device, port, told = FakeDevice(), PtyPort(PtySpec("pty")), asyncio.Queue[str]()
+        pacer = Pacer(Fraction(0), Fraction(0), 0)
+        serving = Serving(device, [port], pacer, moved=lambda moved: told.put_nowait(moved.url))
+        serving.start()
+        place, held = port.url, os.open(port.url, os.O_RDWR | os.O_NOCTTY)
+        device.line_breaks.extend((LineBreak(0, broken=True), LineBreak(0, broken=False)))
+        serving.apply(ClearFaults())
+        async with asyncio.timeout(DEADLINE_S):
+            assert await told.get() == port.url != place
+        os.close(held)
+        serving.shutdown()
+        await serving.run()
+
+    asyncio.run(run())
+
+
 def test_the_testers_hand_and_a_refusal() -> None:
     async def run() -> None:
         async with running(FakeDevice()) as (serving, watcher):
