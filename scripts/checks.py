@@ -71,6 +71,7 @@ UNTRACED = (
     "tests/protocol/test_channel.py",
     "tests/protocol/test_lossy_line.py",
     "tests/protocol/test_secured_line.py",
+    "tests/pytest_plugin",
     "tests/repository/test_soak.py",
     "tests/serving/test_serve_command.py",
 )
