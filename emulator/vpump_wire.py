@@ -263,11 +263,12 @@ class VpumpWire:
 
 
 def role_keys_of(keys: Mapping[str, bytes]) -> RoleKeys:
-    """Keys by the names of their roles. Raises ValueError."""
+    """Keys by the names of their roles. Raises ValueError, which shows no name: it may be a key in the wrong place."""
     try:
         return RoleKeys(MappingProxyType({Role[name.upper()]: key for name, key in keys.items()}))
-    except KeyError as error:
-        raise ValueError(f"{error} is no role; roles are reader, patient and clinician") from None
+    except KeyError:
+        roles = ", ".join(role.name.lower() for role in Role)
+        raise ValueError(f"one of the keys is for no role; roles are {roles}") from None
 
 
 def _nak_of(errand: Errand, refusal: Refusal) -> Nak:

@@ -5,6 +5,9 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from emulator.control.openapi import openapi_text
+from emulator.control.operations import OPERATIONS
+from emulator.control.reference import CONTROL_PARTS
 from emulator.reference import MODEL_PARTS, PAGES
 from emulator.specification import specification
 from protocol.export import markdown
@@ -24,6 +27,8 @@ def _whole(page: Callable[[], str]) -> Callable[[str], str]:
 DOCUMENTS: Mapping[str, Callable[[str], str]] = {
     "docs/protocol.md": specification,
     "docs/pump-model.md": lambda present: markdown.refresh(present, MODEL_PARTS),
+    "docs/control.md": lambda present: markdown.refresh(present, CONTROL_PARTS),
+    "docs/openapi.json": _whole(lambda: openapi_text(OPERATIONS)),
     "docs/your-own-protocol.md": lambda present: markdown.refresh(present, WALKTHROUGH),
     "docs/invariants.md": _whole(invariants_page),
     **{name: _whole(page) for name, page in PAGES.items()},

@@ -169,6 +169,16 @@ def truth(address: tuple[str | None, str | None]) -> None:
 
 
 @json_option
+@control.command("openapi", epilog="\b\nExample:\n  vpump control openapi > vpump.openapi.json")
+def describe_for_tools() -> None:
+    """The control plane of this vpump in OpenAPI 3.1, for other tools; no pump need run."""
+    from emulator.control.openapi import openapi, openapi_text
+    from emulator.control.operations import OPERATIONS
+
+    click.echo(json.dumps(openapi(OPERATIONS)) if json_requested() else openapi_text(OPERATIONS), nl=json_requested())
+
+
+@json_option
 @control.command(epilog="\b\nExample:\n  vpump control shutdown")
 @click.pass_obj
 def shutdown(address: tuple[str | None, str | None]) -> None:

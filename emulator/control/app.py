@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
@@ -16,10 +16,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
-from emulator.control.bodies import MAX_BODY_BYTES, RequestError, shortened
+from emulator.control.bodies import MAX_BODY_BYTES
 from emulator.control.contract import Serving
 from emulator.control.gate import Gate
-from emulator.control.operations import ControlPlane, Operation
+from emulator.control.operation import Plane
+from emulator.control.operations import BY_PATH, OPERATIONS
+from emulator.control.refusal import RequestError, shortened
+from emulator.control.request_reading import read_request
 from emulator.control.time_moves import TimeMoves
 from emulator.serving import ServingStopped
 
@@ -42,6 +45,9 @@ class _Door:
         self._gate = gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
         try:
             body = await _body(receive)
             self._gate.check(Headers(scope=scope))
@@ -77,16 +83,16 @@ async def _body(receive: Receive) -> bytes:
 
 def control_app(serving: Serving, moves: TimeMoves, gate: Gate) -> Starlette:
     """The application that answers the requests which the gate lets in."""
-    by_path: dict[str, dict[str, Operation]] = {}
-    for operation in ControlPlane(serving, moves).operations:
-        by_path.setdefault(operation.path, {})[operation.method] = operation
+    plane = Plane(serving, moves, OPERATIONS)
 
     async def answer(request: Request) -> Response:
-        operations = by_path[request.scope["path"]]
+        operations = BY_PATH[request.scope["route"].path]
         # HEAD is answered as GET is, and the server leaves the body out.
         operation = operations["GET" if request.method == "HEAD" else request.method]
-        document = await operation.act(await request.body())
-        afterwards = None if operation.afterwards is None else BackgroundTask(_call, operation)
+        query = request.query_params.multi_items()
+        asked = read_request(await request.body(), operation.body, request.path_params, query)
+        document = await operation.act(plane, asked)
+        afterwards = None if operation.afterwards is None else BackgroundTask(_call, operation.afterwards, plane)
         return _json_answer(200, document, background=afterwards)
 
     def refuse_in_json(request: Request, error: Exception) -> Response:
@@ -94,10 +100,10 @@ def control_app(serving: Serving, moves: TimeMoves, gate: Gate) -> Starlette:
         status = error.status_code if isinstance(error, HTTPException) else 400
         path = shortened(request.scope["path"])
         if status == 405:
-            allowed = ", ".join(by_path.get(request.scope["path"], {}))
+            allowed = ", ".join(BY_PATH.get(request.scope["path"], {}))
             sentence = f"{shortened(request.method)} is not allowed at {path}; allowed are: {allowed}"
             return _refusal(RequestError(405, sentence, allowed=allowed), {"Allow": allowed})
-        allowed = ", ".join(by_path)
+        allowed = ", ".join(BY_PATH)
         return _refusal(RequestError(status, f"there is nothing at {path}; allowed are: {allowed}", allowed=allowed))
 
     async def on_refusal(_request: Request, error: Exception) -> Response:
@@ -113,7 +119,7 @@ def control_app(serving: Serving, moves: TimeMoves, gate: Gate) -> Starlette:
         Exception: _on_defect,
     }
     app = Starlette(
-        routes=[Route(path, answer, methods=list(operations)) for path, operations in by_path.items()],
+        routes=[Route(path, answer, methods=list(operations)) for path, operations in BY_PATH.items()],
         middleware=[Middleware(_Door, gate=gate)],
         exception_handlers=handlers,
     )
@@ -122,9 +128,8 @@ def control_app(serving: Serving, moves: TimeMoves, gate: Gate) -> Starlette:
     return app
 
 
-async def _call(operation: Operation) -> None:
-    if operation.afterwards is not None:
-        operation.afterwards()
+async def _call(afterwards: Callable[[Plane], object], plane: Plane) -> None:
+    afterwards(plane)
 
 
 async def _on_stopped(_request: Request, _error: Exception) -> Response:

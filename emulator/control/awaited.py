@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import get_args, get_origin, get_type_hints
 
-from emulator.control.bodies import RequestError, shortened
+from emulator.control.refusal import RequestError, shortened
 from emulator.events import SCHEMA, Event
 from emulator.inputs import LineChange
 from emulator.wire import Direction, LazyText

@@ -1,14 +1,14 @@
-"""The bodies of control requests, their limits, and one sentence for everything that a body may not be."""
+"""What control requests say: the fields of each, their limits, and what is allowed in them."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
+from emulator.control.refusal import RequestError
 from firmware_model.memory import CutMode
 
 MAX_BODY_BYTES = 64 * 1024
@@ -20,49 +20,40 @@ MAX_TORN_BYTES = 4_096  # more than the largest page of a pump's memory has
 MAX_SYRINGE_NL = 1_000_000_000  # a litre, far more than a reservoir holds
 MAX_SYRINGE_DRUGS = 5  # as many as a program names
 MAX_CONCENTRATION_NG_PER_ML = 0xFFFF_FFFE
-MAX_SHOWN_CHARACTERS = 60  # of a wrong value, in a message
+MAX_KEYS = 16  # more roles than any protocol has
 
 _DURATION_ALLOWED = f"a whole number of microseconds from 1 to {MAX_DURATION_US} (100 years)"
 _DurationUs = Annotated[int, msgspec.Meta(ge=1, le=MAX_DURATION_US)]
 
-_KEY_ALLOWED = "32 hex digits; all three roles, or none of them for the test keys"
-_Key = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Fa-f]{32}\Z")]
+_KEY = re.compile(r"^(?:[0-9A-Fa-f]{2}){1,64}\Z")
+_KeyName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,40}\Z")]
+_Key = Annotated[str, msgspec.Meta(pattern=_KEY.pattern)]
+_SHOWABLE = re.compile(r"(?!.*[0-9A-Fa-f]{5})[A-Za-z0-9_-]{1,24}", re.ASCII)
 
 COUNTED_MODES = (CutMode.TORN, CutMode.GARBAGE)
 """The cut modes that `torn_bytes` has a meaning in."""
 
-# The place that msgspec names in its message: the first step below the document is the field.
-_FAILED_FIELD = re.compile(r"at `\$\.(\w+)")
-
-
-class RequestError(Exception):
-    """A request that is not carried out: HTTP status, sentence, and where they apply the field and what is allowed."""
-
-    def __init__(self, status: int, error: str, *, field: str | None = None, allowed: str | None = None) -> None:
-        super().__init__(error)
-        self.status = status
-        self.error = error
-        self.field = field
-        self.allowed = allowed
-
-    def as_json(self) -> dict[str, object]:
-        """The document that answers the request."""
-        document: dict[str, object] = {"error": self.error}
-        if self.field is not None:
-            document["field"] = self.field
-        if self.allowed is not None:
-            document["allowed"] = self.allowed
-        return document
-
 
 class Body(msgspec.Struct, forbid_unknown_fields=True):
-    """A request's JSON object; `ALLOWED` says for each field what may stand in it.
+    """What a request says; `ALLOWED` says for each field what may stand in it.
 
-    `SECRET`: no value of its fields is ever shown, and no name that should not be there.
+    PATH, QUERY  the fields that stand in the path of the address, or behind its question mark; the others in the body
+    WHOLE        the one field that the body is; empty for a body that is a JSON object with the fields by their names
+    SECRET       no value of its fields is ever shown, and no name that should not be there
     """
 
     ALLOWED: ClassVar[Mapping[str, str]] = {}
+    PATH: ClassVar[tuple[str, ...]] = ()
+    QUERY: ClassVar[tuple[str, ...]] = ()
+    WHOLE: ClassVar[str] = ""
+    MEDIA_TYPE: ClassVar[str] = "application/json"
+    MOST_BYTES: ClassVar[int] = MAX_BODY_BYTES
     SECRET: ClassVar[bool] = False
+
+    @classmethod
+    def culprit(cls, document: Mapping[str, object]) -> str:
+        """The name, as far as it may be shown, of what is wrong in a document that is secret."""
+        raise NotImplementedError
 
 
 class EmptyBody(Body):
@@ -180,72 +171,28 @@ class PowerBody(Body):
 
 
 class KeysBody(Body):
-    """Give the pump other keys: all three, or none for the published test keys."""
+    """Give the pump other keys, by the names that its protocol knows them by; none for its own test keys."""
 
     ALLOWED: ClassVar[Mapping[str, str]] = {
-        "reader": _KEY_ALLOWED,
-        "patient": _KEY_ALLOWED,
-        "clinician": _KEY_ALLOWED,
+        "keys": f"an object of at most {MAX_KEYS} names with hex digits each, all that the protocol has "
+        "(reader, patient, clinician: 32 digits), or {} for its test keys"
     }
+    WHOLE: ClassVar[str] = "keys"
     SECRET: ClassVar[bool] = True
 
-    reader: _Key | None = None
-    patient: _Key | None = None
-    clinician: _Key | None = None
+    keys: Annotated[dict[_KeyName, _Key], msgspec.Meta(max_length=MAX_KEYS)]
 
-    def keys(self) -> dict[str, bytes]:
-        """The keys by role. Raises RequestError when some are there and some are not."""
-        given = {name: getattr(self, name) for name in self.ALLOWED}
-        missing = [name for name, key in given.items() if key is None]
-        if missing and len(missing) < len(given):
-            raise RequestError(
-                400,
-                f"field '{missing[0]}' is missing; a pump needs a key for each role",
-                field=missing[0],
-                allowed=_KEY_ALLOWED,
-            )
-        return {name: bytes.fromhex(key) for name, key in given.items() if key is not None}
+    @classmethod
+    def culprit(cls, document: Mapping[str, object]) -> str:
+        """See Body. A key that stands in the wrong place is still a key."""
+        given = document[cls.WHOLE]
+        wrong = [name for name, key in given.items() if not _is_key(key)] if isinstance(given, dict) else []
+        return wrong[0] if wrong and _SHOWABLE.fullmatch(wrong[0]) else "…"
+
+    def by_name(self) -> dict[str, bytes]:
+        """The keys by their names."""
+        return {name: bytes.fromhex(key) for name, key in self.keys.items()}
 
 
-B = TypeVar("B", bound=Body)
-
-
-def read_body(raw: bytes, kind: type[B]) -> B:
-    """The body of a request, or a refusal that names the field, its value and what is allowed."""
-    # An empty body is what most clients send when there is nothing to say.
-    document = _decode(raw) if raw.strip() else {}
-    fields = {described.encode_name: described for described in msgspec.structs.fields(kind)}
-    names = ", ".join(fields) or "none"
-    if not isinstance(document, dict):
-        raise RequestError(400, f"the body is no JSON object; its fields are: {names}", allowed=names)
-    for name in document:
-        if name not in fields:
-            shown = "…" if kind.SECRET else shortened(name)
-            raise RequestError(400, f"field '{shown}' is unknown; allowed are: {names}", field=shown, allowed=names)
-    for name, described in fields.items():
-        if described.required and name not in document:
-            allowed = kind.ALLOWED[name]
-            raise RequestError(400, f"field '{name}' is missing; allowed is {allowed}", field=name, allowed=allowed)
-    try:
-        return msgspec.convert(document, kind)
-    except msgspec.ValidationError as error:
-        failed = _FAILED_FIELD.search(str(error))
-        name = failed[1] if failed else ""
-        allowed = kind.ALLOWED.get(name, names)
-        value = "no such key" if kind.SECRET else shortened(json.dumps(document.get(name), ensure_ascii=False))
-        message = f"field '{name}' is {value}; allowed is {allowed}"
-        raise RequestError(400, message, field=name, allowed=allowed) from None
-
-
-def _decode(raw: bytes) -> object:
-    try:
-        return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RequestError(400, f"the body is no JSON that can be read: {error}") from None
-    except RecursionError:
-        raise RequestError(400, "the body is no JSON that can be read: it is nested too deeply") from None
-
-
-def shortened(text: str) -> str:
-    """A text from outside, as long as it may be in a message."""
-    return text if len(text) <= MAX_SHOWN_CHARACTERS else f"{text[: MAX_SHOWN_CHARACTERS - 1]}…"
+def _is_key(value: object) -> bool:
+    return isinstance(value, str) and _KEY.search(value) is not None

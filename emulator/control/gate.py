@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping
 
-from emulator.control.bodies import RequestError
+from emulator.control.refusal import RequestError
 from emulator.control.spec import LOOPBACK_ADDRESSES, loopback_names
 
 _BEARER = "bearer"

@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from emulator.control.bodies import RequestError
 from emulator.control.contract import Serving
+from emulator.control.refusal import RequestError
 
 T = TypeVar("T")
 

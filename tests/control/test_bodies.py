@@ -15,11 +15,11 @@ from emulator.control.bodies import (
     EmptyBody,
     FaultBody,
     PowerBody,
-    RequestError,
     RunUntilBody,
     SyringeBody,
-    read_body,
 )
+from emulator.control.refusal import RequestError
+from emulator.control.request_reading import read_request
 
 KINDS = (AdvanceBody, EmptyBody, FaultBody, PowerBody, RunUntilBody, SyringeBody)
 NAMES = st.sampled_from(
@@ -52,7 +52,7 @@ VALUES = st.recursive(
 def test_any_bytes_are_a_body_or_refused(kind: type[Body], raw: bytes) -> None:
     refused: RequestError | None = None
     try:
-        assert isinstance(read_body(raw, kind), kind)
+        assert isinstance(read_request(raw, kind), kind)
     except RequestError as error:
         refused = error
     if refused is not None:
@@ -62,7 +62,7 @@ def test_any_bytes_are_a_body_or_refused(kind: type[Body], raw: bytes) -> None:
 
 def test_deep_nesting_is_refused() -> None:
     with pytest.raises(RequestError, match="nested too deeply"):
-        read_body(b"[" * MAX_BODY_BYTES, AdvanceBody)
+        read_request(b"[" * MAX_BODY_BYTES, AdvanceBody)
 
 
 def test_every_field_says_what_is_allowed() -> None:
@@ -72,13 +72,13 @@ def test_every_field_says_what_is_allowed() -> None:
 
 @pytest.mark.parametrize("duration_us", [1, MAX_DURATION_US])
 def test_durations_within_bounds(duration_us: int) -> None:
-    assert read_body(json.dumps({"duration_us": duration_us}).encode(), AdvanceBody).duration_us == duration_us
+    assert read_request(json.dumps({"duration_us": duration_us}).encode(), AdvanceBody).duration_us == duration_us
 
 
 @pytest.mark.parametrize("duration_us", [0, -1, MAX_DURATION_US + 1, 1.5, 2.0, True, "1", None, 10**30, [1]])
 def test_other_durations_are_refused_with_field_value_and_bounds(duration_us: object) -> None:
     with pytest.raises(RequestError) as caught:
-        read_body(json.dumps({"duration_us": duration_us}).encode(), AdvanceBody)
+        read_request(json.dumps({"duration_us": duration_us}).encode(), AdvanceBody)
     assert caught.value.field == "duration_us"
     assert f"is {json.dumps(duration_us)}" in caught.value.error
     assert "from 1 to 3155760000000000 (100 years)" in (caught.value.allowed or "")
@@ -86,13 +86,15 @@ def test_other_durations_are_refused_with_field_value_and_bounds(duration_us: ob
 
 def test_a_long_value_is_shortened_in_the_message() -> None:
     with pytest.raises(RequestError) as caught:
-        read_body(json.dumps({"duration_us": "x" * 1000}).encode(), AdvanceBody)
+        read_request(json.dumps({"duration_us": "x" * 1000}).encode(), AdvanceBody)
     assert len(caught.value.error) < 250
 
 
 def test_the_number_of_matched_fields_is_bounded() -> None:
     match = {f"detail.x{index}": index for index in range(MAX_MATCH_FIELDS + 1)}
     with pytest.raises(RequestError, match="at most 16 fields"):
-        read_body(json.dumps({"event": "log", "limit_us": 1, "match": match}).encode(), RunUntilBody)
+        read_request(json.dumps({"event": "log", "limit_us": 1, "match": match}).encode(), RunUntilBody)
     match.popitem()
-    assert read_body(json.dumps({"event": "log", "limit_us": 1, "match": match}).encode(), RunUntilBody).match == match
+    assert (
+        read_request(json.dumps({"event": "log", "limit_us": 1, "match": match}).encode(), RunUntilBody).match == match
+    )

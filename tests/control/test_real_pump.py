@@ -6,8 +6,10 @@ import asyncio
 from fractions import Fraction
 from pathlib import Path
 
+import pytest
+
 from emulator.assembly import build_device
-from emulator.control.client import ControlClient
+from emulator.control.client import ControlClient, ControlError
 from emulator.control.server import start_control
 from emulator.pacing import Pacer
 from emulator.serving import Serving
@@ -34,6 +36,10 @@ def steer(url: str) -> None:
     steer_faults(pump)
     refill(pump)
     assert pump.replace_keys({role: bytes(16) for role in ("reader", "patient", "clinician")})["keys"] == "own"
+    for wrong in ({"reader": bytes(16)}, dict.fromkeys(("reader", "patient", "clinician"), bytes(15))):
+        with pytest.raises(ControlError, match=r"the key of READER has 15|missing: PATIENT, CLINICIAN") as refused:
+            pump.replace_keys(wrong)
+        assert refused.value.status == 409
     assert pump.replace_keys()["keys"] == "test"
     pump.shutdown()
 

@@ -194,7 +194,10 @@ def test_one_published_key_among_three_is_enough_for_the_mark() -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({**OWN_BY_NAME, "service": bytes(16)}, "^'SERVICE' is no role; roles are reader, patient and clinician$"),
+        (
+            {**OWN_BY_NAME, "service": bytes(16)},
+            "^one of the keys is for no role; roles are reader, patient, clinician$",
+        ),
         ({"reader": bytes(16)}, "^a pump needs a key for each role; missing: PATIENT, CLINICIAN$"),
         ({**OWN_BY_NAME, "reader": bytes(15)}, "^the key of READER has 15 bytes, not 16$"),
     ],

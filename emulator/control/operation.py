@@ -1,0 +1,67 @@
+"""What one operation of the control plane is: its address, its fields, its answer, and what carries it out."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from emulator.control.answers import Route
+from emulator.control.bodies import Body, EmptyBody
+from emulator.control.contract import Serving
+from emulator.control.refusal import RequestError
+from emulator.control.time_moves import TimeMoves
+from emulator.events import Event
+from emulator.inputs import Action
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """What operations work on: the running pump, the moves of its time, and the table that they stand in."""
+
+    serving: Serving
+    moves: TimeMoves
+    operations: Sequence[Operation]
+
+    def apply(self, action: Action) -> list[Event]:
+        """Do one act of the tester; returns what happened with it. Raises RequestError where the pump refuses."""
+        happened: list[Event] = []
+        forget = self.serving.observe(happened.append)
+        try:
+            self.serving.apply(action)
+        except ValueError as error:
+            raise RequestError(409, str(error)) from None
+        finally:
+            forget()
+        return happened
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What one method on one path does.
+
+    name       as clients call it
+    body       its fields; `answer`: the type of the document that answers it
+    act        carries it out
+    example    fields that do something with any pump, for readers
+    afterwards what comes when the answer has been sent
+    """
+
+    name: str
+    method: str
+    path: str
+    does: str
+    act: Callable[[Plane, Any], Awaitable[Mapping[str, object]]]
+    answer: Any
+    body: type[Body] = EmptyBody
+    example: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    afterwards: Callable[[Plane], object] | None = None
+
+    def route(self) -> Route:
+        """Its line in the list of routes."""
+        names = [described.encode_name for described in msgspec.structs.fields(self.body)]
+        fields = {name: self.body.ALLOWED[name] for name in names}
+        return {"method": self.method, "path": self.path, "does": self.does, "fields": fields}

@@ -1,0 +1,125 @@
+"""The one table of all that a tester can ask of a running pump; routes, description and reference come from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from emulator.control import answers, bodies
+from emulator.control.operation import Operation, Plane
+from emulator.control.operations.faults import arm_fault, clear_faults, list_faults
+from emulator.control.operations.pump import change_power, replace_keys, tell_truth, use_syringe
+from emulator.control.operations.run import describe, describe_for_tools, shut_down
+from emulator.control.operations.time import advance, run_until
+
+_DAY_US: Final = 86_400_000_000
+
+
+def _shut_down(plane: Plane) -> object:
+    return plane.serving.shutdown()
+
+
+OPERATIONS: Final[Sequence[Operation]] = (
+    Operation("describe", "GET", "/", "says what this is, and lists the routes", describe, answers.Described),
+    Operation(
+        "openapi",
+        "GET",
+        "/openapi.json",
+        "describes all of this for other tools, in OpenAPI",
+        describe_for_tools,
+        answers.Description,
+    ),
+    Operation(
+        "advance",
+        "POST",
+        "/advance",
+        "lets virtual time pass",
+        advance,
+        answers.Now,
+        bodies.AdvanceBody,
+        {"duration_us": 60_000_000},
+    ),
+    Operation(
+        "run_until",
+        "POST",
+        "/run-until",
+        "lets time pass up to an event",
+        run_until,
+        answers.RunUntil,
+        bodies.RunUntilBody,
+        {"event": "log", "match": {"type": "bolus_ended"}, "limit_us": _DAY_US},
+    ),
+    Operation("faults", "GET", "/faults", "lists the armed faults of line and pump", list_faults, answers.Armed),
+    Operation(
+        "arm_fault",
+        "POST",
+        "/faults",
+        "arms a fault of line or pump",
+        arm_fault,
+        answers.FaultUnderstood,
+        bodies.FaultBody,
+        {"fault": "stall for=2h"},
+    ),
+    Operation(
+        "clear_faults",
+        "DELETE",
+        "/faults",
+        "ends and disarms all faults and power cuts",
+        clear_faults,
+        answers.Armed,
+    ),
+    Operation(
+        "use_syringe",
+        "POST",
+        "/syringe",
+        "withdraws from the reservoir, and injects",
+        use_syringe,
+        answers.SyringeUsed,
+        bodies.SyringeBody,
+        {
+            "withdraw_nl": "all",
+            "inject_nl": 20_000_000,
+            "drugs": [{"name": "baclofen", "concentration_ng_per_ml": 500_000}],
+        },
+    ),
+    Operation(
+        "change_power",
+        "POST",
+        "/power",
+        "cuts or restores the pump's power",
+        change_power,
+        answers.PowerChanged,
+        bodies.PowerBody,
+        {"change": "cut", "at_write": 3, "mode": "torn", "torn_bytes": 5},
+    ),
+    Operation(
+        "replace_keys",
+        "PUT",
+        "/keys",
+        "gives the pump other keys; its sessions end",
+        replace_keys,
+        answers.KeysReplaced,
+        bodies.KeysBody,
+    ),
+    Operation("truth", "GET", "/truth", "says what is physically so", tell_truth, answers.Truth),
+    Operation(
+        # Its end comes after the answer, which the client could otherwise miss.
+        "shutdown",
+        "POST",
+        "/shutdown",
+        "ends the pump",
+        shut_down,
+        answers.Now,
+        afterwards=_shut_down,
+    ),
+)
+
+
+BY_PATH: Final[Mapping[str, Mapping[str, Operation]]] = MappingProxyType(
+    {
+        path: MappingProxyType({each.method: each for each in OPERATIONS if each.path == path})
+        for path in dict.fromkeys(operation.path for operation in OPERATIONS)
+    }
+)
+"""The operations by path and method."""

@@ -1,0 +1,25 @@
+"""The run as a whole: what answers here, and its end."""
+
+from __future__ import annotations
+
+from emulator import VERSION
+from emulator.control.answers import Described, Description, Now
+from emulator.control.bodies import EmptyBody
+from emulator.control.openapi import openapi
+from emulator.control.operation import Plane
+
+
+async def describe(plane: Plane, _asked: EmptyBody) -> Described:
+    """GET /"""
+    routes = [operation.route() for operation in plane.operations]
+    return {"name": "vpump", "version": VERSION, "now_us": plane.serving.now_us(), "routes": routes}
+
+
+async def describe_for_tools(plane: Plane, _asked: EmptyBody) -> Description:
+    """GET /openapi.json"""
+    return openapi(plane.operations)
+
+
+async def shut_down(plane: Plane, _asked: EmptyBody) -> Now:
+    """POST /shutdown"""
+    return {"now_us": plane.serving.now_us()}

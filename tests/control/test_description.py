@@ -1,0 +1,90 @@
+"""The OpenAPI description of the control plane, exercised against a real pump: no server error, and answers as told."""
+
+from __future__ import annotations
+
+import json
+import time
+from fractions import Fraction
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from emulator.assembly import build_device
+from emulator.control.app import control_app
+from emulator.control.gate import Gate
+from emulator.control.openapi import openapi
+from emulator.control.operation import Operation
+from emulator.control.operations import OPERATIONS
+from emulator.control.time_moves import TimeMoves
+from emulator.pacing import Pacer
+from emulator.serving import Serving
+
+EXAMPLES = 20
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+BY_NAME = {operation.name: operation for operation in OPERATIONS}
+
+
+def application() -> object:
+    """The control plane of a new pump, without a port for either."""
+    device = build_device("reference-20", 0, 7, insecure=True, session_floor=1)
+    serving = Serving(device, [], Pacer(Fraction(0), Fraction(0), time.monotonic_ns()))
+    return control_app(serving, TimeMoves(serving), Gate(None))
+
+
+MODES = [
+    (operation, mode)
+    for operation in OPERATIONS
+    for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+    # What has no fields has none that could be wrong.
+    if mode is GenerationMode.POSITIVE or operation.body.ALLOWED
+]
+
+
+@pytest.mark.parametrize(("operation", "mode"), MODES, ids=lambda part: getattr(part, "name", part))
+def test_any_request_is_answered_as_described(operation: Operation, mode: GenerationMode) -> None:
+    schema = schemathesis.openapi.from_asgi("/openapi.json", application())
+    described = schema[operation.path][operation.method]
+    checks = CHECKS if mode is GenerationMode.POSITIVE else [*CHECKS, negative_data_rejection]
+
+    @settings(
+        max_examples=EXAMPLES,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(described.as_strategy(generation_mode=mode))
+    def exercise(case: Any) -> None:
+        case.call_and_validate(checks=checks)
+
+    exercise()
+
+
+def test_the_description_is_the_one_that_is_served_and_plain_json() -> None:
+    document = openapi(OPERATIONS)
+    assert json.loads(json.dumps(document)) == document
+    assert schemathesis.openapi.from_asgi("/openapi.json", application()).raw_schema == document
+    assert {item["operationId"] for path in document["paths"].values() for item in path.values()} == set(BY_NAME)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_every_example_is_carried_out(operation: Operation) -> None:
+    described = schemathesis.openapi.from_asgi("/openapi.json", application())[operation.path][operation.method]
+    case = described.Case(body=json.loads(json.dumps(dict(operation.example))), media_type="application/json")
+    answer = case.call_and_validate(checks=CHECKS)
+    assert answer.status_code == 200, answer.text
