@@ -86,7 +86,7 @@ def faults_page() -> str:
         "the same seed, the same bytes.",
         "",
         "A line that breaks is to its client a device that was unplugged: at a pseudo-terminal it reads an end of",
-        "file, cannot write any more, and finds neither the path nor the link; at TCP its connection ends, and new ones",
+        "file, cannot write any more, and finds neither path nor link; at TCP its connection ends, and new ones",
         "are refused. Sessions end as with any line that is closed. Mended, the line is at the same link or address",
         "again. A terminal has its old path, unless somebody holds the old one open: then it has another, which `vpump",
         "serve` tells on stderr and `vpump ls` lists. Whoever comes back opens the line anew. All faults take these:",

@@ -26,6 +26,7 @@ from emulator.scenario.samples.sample import Sample
 from emulator.scenario.tasks import TaskError, read_task
 from emulator.scenario.verdict import Outcome, Verdict
 from emulator.scenario.virtual import run_virtual
+from emulator.wire import Names
 
 _EXAMPLES: Final = """
 \b
@@ -111,7 +112,7 @@ def run_sample(name: str, task: str, port: str, clock: str, role: str) -> None:
     click.echo(report_text(report))
 
 
-def _fault_names() -> Sequence[str]:
+def _fault_names() -> Names:
     device = build_device("reference-20", seed=0, serial_number=DEFAULT_SERIAL_NUMBER, insecure=True, session_floor=0)
     return device.fault_names
 

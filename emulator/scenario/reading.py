@@ -18,7 +18,7 @@ import msgspec
 
 from emulator.assembly import profile_text, shipped_profiles
 from emulator.control.awaited import event_predicate
-from emulator.control.bodies import RequestError
+from emulator.control.refusal import RequestError
 from emulator.faults.arming import arming
 from emulator.faults.syntax import FaultSyntaxError
 from emulator.inputs import ClearFaults, CutPower, RestorePower, UseSyringe
@@ -51,6 +51,7 @@ from emulator.scenario.plan import (
 )
 from emulator.scenario.subjects import Limit, Subject, SubjectError, quantity, read_subject
 from emulator.scenario.tasks import TaskError, read_task
+from emulator.wire import Names
 from firmware_model.profile_text import ProfileError
 
 MAX_FILE_BYTES: Final = 65_536
@@ -80,7 +81,7 @@ class _File:
     name: str
     lines: Mapping[KeyPath, int]
     folder: Path | None
-    names: Sequence[str]
+    names: Names
 
     def error(self, why: str, path: KeyPath) -> ScenarioFileError:
         """One sentence with the line of the nearest thing that has one."""
@@ -102,7 +103,7 @@ def shipped_scenarios() -> tuple[str, ...]:
     return tuple(sorted(item.name.removesuffix(".toml") for item in LIBRARY.iterdir() if item.name.endswith(".toml")))
 
 
-def load_scenario(name_or_file: str, names: Sequence[str]) -> Scenario:
+def load_scenario(name_or_file: str, names: Names) -> Scenario:
     """The scenario of a shipped name, or of a file. Raises ScenarioFileError."""
     if name_or_file in shipped_scenarios():
         return read_scenario(f"{name_or_file}.toml", (LIBRARY / f"{name_or_file}.toml").read_bytes(), names)
@@ -120,7 +121,7 @@ def load_scenario(name_or_file: str, names: Sequence[str]) -> Scenario:
     return read_scenario(str(path), data, names, path.parent)
 
 
-def read_scenario(name: str, data: bytes, names: Sequence[str], folder: Path | None = None) -> Scenario:
+def read_scenario(name: str, data: bytes, names: Names, folder: Path | None = None) -> Scenario:
     """The scenario in a file's bytes; what it names stands beside it in `folder`. Raises ScenarioFileError."""
     document, lines = _document(name, data)
     file = _File(name, lines, folder, names)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from emulator.control.awaited import event_predicate, types_of_fields
-from emulator.control.bodies import RequestError
+from emulator.control.refusal import RequestError
 from emulator.events import Event
 from emulator.quantities import (
     DURATION_UNITS_US,

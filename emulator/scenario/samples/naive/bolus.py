@@ -1,11 +1,7 @@
-"""Naive sample programmers: each the good one but for a flaw that has hurt people, so that its scenario must fail.
-
-A new flaw is a procedure here, and an entry of `FLAWS`.
-"""
+"""Flaws in giving a bolus: what is done when its answer does not come, and what is told of it."""
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import Final
 
 from emulator.programmer.effects import Ask, Pause, Procedure, Reply, read
@@ -13,7 +9,7 @@ from emulator.programmer.ledger import read_op_list
 from emulator.programmer.rules import shortest_duration_s
 from emulator.scenario.samples.good import GOOD, US_PER_S
 from emulator.scenario.samples.hands import refusal_report
-from emulator.scenario.samples.sample import Desk, Report, Sample
+from emulator.scenario.samples.sample import Desk, Report
 from emulator.scenario.tasks import Task
 from protocol.host_end import Answered, Refused
 from protocol.messages.codes import BolusKind
@@ -87,30 +83,20 @@ def _as_answered(reply: Reply, task: Task, *, unanswered: str) -> Report:
             return {"outcome": unanswered, "delivered_nl": given_nl, "requested_nl": volume_nl}
 
 
-FLAWS: Final = MappingProxyType(
-    {
-        sample.name: sample
-        for sample in (
-            GOOD.flawed(
-                "resends-under-a-new-id",
-                "takes silence for failure, and gives the bolus again under a new op id",
-                {"bolus": resend_under_a_new_id},
-            ),
-            GOOD.flawed(
-                "books-unanswered-as-given",
-                "takes silence for success, and books the bolus as given",
-                {"bolus": book_unanswered_as_given},
-            ),
-            GOOD.flawed(
-                "books-in-full",
-                "books a bolus in full as soon as the pump has taken it",
-                {"bolus": book_in_full},
-            ),
-        )
-    }
+FLAWS: Final = (
+    GOOD.flawed(
+        "resends-under-a-new-id",
+        "takes silence for failure, and gives the bolus again under a new op id",
+        {"bolus": resend_under_a_new_id},
+    ),
+    GOOD.flawed(
+        "books-unanswered-as-given",
+        "takes silence for success, and books the bolus as given",
+        {"bolus": book_unanswered_as_given},
+    ),
+    GOOD.flawed(
+        "books-in-full",
+        "books a bolus in full as soon as the pump has taken it",
+        {"bolus": book_in_full},
+    ),
 )
-
-
-def sample_named(name: str) -> Sample | None:
-    """The good sample programmer, or the naive one with a flaw."""
-    return GOOD if name == GOOD.name else FLAWS.get(name)
