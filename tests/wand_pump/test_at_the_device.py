@@ -211,7 +211,7 @@ def test_every_line_fault_strikes_its_frames(wand: Wand, verb: str, direction: s
     assert verb == "stale" or came != undisturbed or any(isinstance(event, FrameInjected) for event in told)
     wand.device.control(RestorePower(), wand.device.now_us)
     wand.wait(60)
-    wand.device.data_to_send(wand.device.now_us)
+    wand.device.line(LineChange.OPENED, wand.device.now_us)
     assert wand.device.armed_faults() == ()
     assert wand.ask(STATUS)["running"] == 1, "and then it is over"
 
