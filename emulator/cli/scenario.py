@@ -1,4 +1,4 @@
-"""`vpump scenario`: run, list, show and check scenarios."""
+"""`vpump scenario`: list, show and check scenarios; run one, or a sample programmer."""
 
 from __future__ import annotations
 
@@ -10,23 +10,20 @@ from typing import Final
 
 import click
 
-from emulator.assembly import DEFAULT_SERIAL_NUMBER, build_device
 from emulator.cli.connection import json_option
-from emulator.cli.errors import ExpectationFailed, LinkFailure, OutOfTime, UsageFailure, json_requested, say
+from emulator.cli.errors import LinkFailure, UsageFailure, json_requested
+from emulator.cli.scenario_run import WIDTH, run
 from emulator.cli.wording import aligned
 from emulator.programmer.book import state_directory
 from emulator.programmer.link import LinkError
-from emulator.quantities import format_duration_us
+from emulator.scenario.batch import fault_names
+from emulator.scenario.declaration import json_schema
 from emulator.scenario.expectations import limit_text
 from emulator.scenario.plan import Scenario
 from emulator.scenario.reading import ScenarioFileError, load_scenario, shipped_scenarios
 from emulator.scenario.samples.good import GOOD
 from emulator.scenario.samples.naive import FLAWS, sample_named
-from emulator.scenario.samples.sample import Sample
 from emulator.scenario.tasks import TaskError, read_task
-from emulator.scenario.verdict import Outcome, Verdict
-from emulator.scenario.virtual import run_virtual
-from emulator.wire import Names
 
 _EXAMPLES: Final = """
 \b
@@ -36,7 +33,6 @@ Examples:
   vpump scenario run lost-answer-to-bolus --sample naive
   vpump scenario check my-scenario.toml
 """
-_WIDTH: Final = 100
 
 
 @click.group(epilog=_EXAMPLES)
@@ -44,11 +40,14 @@ def scenario() -> None:
     """The ways in which programmer software has hurt people, staged: a pump, what goes wrong, and what must be true."""
 
 
+scenario.add_command(run)
+
+
 @scenario.command("list")
 @json_option
 def list_scenarios() -> None:
     """The scenarios that come with the product."""
-    found = [load_scenario(name, _fault_names()) for name in shipped_scenarios()]
+    found = [load_scenario(name, fault_names()) for name in shipped_scenarios()]
     if json_requested():
         rows = [{"name": each.name, "kind": each.kind, "number": each.number, "title": each.title} for each in found]
         click.echo(json.dumps({"scenarios": rows}))
@@ -60,7 +59,7 @@ def list_scenarios() -> None:
 @click.argument("name")
 def show_scenario(name: str) -> None:
     """What a scenario stages, what a good programmer does, and what must be true."""
-    (found,) = _load_all([name])
+    (found,) = load_all([name])
     click.echo("\n".join(_page(found)))
 
 
@@ -68,24 +67,14 @@ def show_scenario(name: str) -> None:
 @click.argument("files", nargs=-1, required=True)
 def check_scenarios(files: Sequence[str]) -> None:
     """Check scenario files without running anything."""
-    for found in _load_all(files):
+    for found in load_all(files):
         click.echo(f"{found.name}: {len(found.steps)} steps, {len(found.expectations)} expectations")
 
 
-@scenario.command("run")
-@click.argument("files", nargs=-1, required=True, metavar="FILE|NAME...")
-@click.option("--sample", default="good", metavar="good|naive|FLAW", help="The sample programmer that is run.")
-@json_option
-def run_scenarios(files: Sequence[str], sample: str) -> None:
-    """Run scenarios with a sample programmer, in virtual time."""
-    scenarios = _load_all(files)
-    verdicts = [run_virtual(each, _sample_for(each, sample)) for each in scenarios]
-    if json_requested():
-        click.echo(json.dumps({"verdicts": [verdict.as_json() for verdict in verdicts]}))
-    else:
-        for each, verdict in zip(scenarios, verdicts, strict=True):
-            click.echo("\n".join(_told(each, verdict)))
-    _end(verdicts)
+@scenario.command("schema")
+def show_schema() -> None:
+    """The JSON Schema of a scenario file, for editors."""
+    click.echo(json.dumps(json_schema(), indent=2))
 
 
 @scenario.command("sample")
@@ -112,67 +101,20 @@ def run_sample(name: str, task: str, port: str, clock: str, role: str) -> None:
     click.echo(report_text(report))
 
 
-def _fault_names() -> Names:
-    device = build_device("reference-20", seed=0, serial_number=DEFAULT_SERIAL_NUMBER, insecure=True, session_floor=0)
-    return device.fault_names
-
-
-def _load_all(files: Sequence[str]) -> list[Scenario]:
+def load_all(files: Sequence[str]) -> list[Scenario]:
     """All of them, or none: what is wrong with the first is said before anything is run."""
-    names = _fault_names()
+    names = fault_names()
     try:
         return [load_scenario(file, names) for file in files]
     except ScenarioFileError as error:
         raise UsageFailure(str(error)) from None
 
 
-def _sample_for(scenario: Scenario, name: str) -> Sample:
-    wanted = scenario.flaw if name == "naive" else name
-    found = sample_named(wanted)
-    if found is None:
-        allowed = ", ".join((GOOD.name, "naive", *FLAWS))
-        what = f"scenario {scenario.name} names no flaw" if not wanted else f"there is no sample programmer {wanted!r}"
-        raise UsageFailure(f"{what}; allowed are {allowed}.")
-    return found
-
-
-def _told(scenario: Scenario, verdict: Verdict) -> list[str]:
-    """A verdict for people; of one that failed with the reason, and what a good programmer does."""
-    elapsed = format_duration_us(verdict.ended_us - verdict.began_us)
-    lines = [f"{verdict.outcome.value:<8} {scenario.name}  ({elapsed} of virtual time)"]
-    if verdict.reason:
-        lines.append(f"    {verdict.reason}")
-    for failed in verdict.failures:
-        lines.append(f"    {failed.name}: {failed.subject} is {failed.shown}, and had to be {failed.limit}")
-        lines.append(f"        for {failed.why}")
-    for unjudged in verdict.not_judged:
-        lines.append(f"    {unjudged.name}: not judged, for {unjudged.reason}")
-    if verdict.failures and scenario.good:
-        lines += textwrap.wrap(
-            f"A good programmer: {scenario.good}", _WIDTH, initial_indent="    ", subsequent_indent="    "
-        )
-    return lines
-
-
-def _end(verdicts: Sequence[Verdict]) -> None:
-    failed = [verdict for verdict in verdicts if not verdict.passed]
-    if not failed:
-        say(f"{len(verdicts)} passed.")
-        return
-    names = ", ".join(verdict.scenario for verdict in failed)
-    sentence = f"{len(failed)} of {len(verdicts)} did not pass: {names}."
-    if any(verdict.outcome is Outcome.NOT_RUN for verdict in failed):
-        raise UsageFailure(sentence)
-    if all(verdict.outcome is Outcome.OUT_OF_TIME for verdict in failed):
-        raise OutOfTime(sentence)
-    raise ExpectationFailed(sentence)
-
-
 def _page(scenario: Scenario) -> list[str]:
     lines = [f"{scenario.name}: {scenario.title}", ""]
     for heading, text in (("", scenario.story), ("Good: ", scenario.good), ("Naive: ", scenario.naive)):
         if text:
-            lines += [*textwrap.wrap(heading + text, _WIDTH), ""]
+            lines += [*textwrap.wrap(heading + text, WIDTH), ""]
     lines += [f"Source: {source}" for source in scenario.sources]
     lines += ["", "It must be true that"]
     lines += aligned(

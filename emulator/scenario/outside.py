@@ -15,34 +15,35 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from emulator.device import Device
-from emulator.events import Event
 from emulator.inputs import LineChange
 from emulator.ports.port import Port
 from emulator.ports.spec import open_port, parse_port
 from emulator.scenario.clock import MAX_LINE_BYTES, ClockAnswer, ClockRequest, decode_request, encode_line
-from emulator.scenario.conductor import Conductor
+from emulator.scenario.evidence import staged
 from emulator.scenario.expectations import Told
 from emulator.scenario.plan import Begin, Kill, Scenario
-from emulator.scenario.stage import OutOfTime, Stage, StagingFailed, unwatched
+from emulator.scenario.stage import OutOfTime, Stage, StagingFailed
 from emulator.scenario.tasks import Task
 from emulator.scenario.verdict import Outcome, Verdict, broken_off, judged
-from emulator.scenario.virtual import make_device, prepare_pump
+from emulator.scenario.virtual import prepare_pump
 from emulator.wire import Direction, FrameCutter
 
 MOST_REPORT_BYTES: Final = 65_536
 US_PER_S: Final = 1_000_000
 LINE_END_S: Final = 2.0
 """How long a line may stay open behind the end of its process."""
+SAID: Final = ("stdout", "stderr")
 PLACEHOLDERS: Final = ("port", "task", "report", "clock", "scenario")
 
 
@@ -83,6 +84,7 @@ class OutsideRun:
     async def perform(self) -> Verdict:
         """Run the timeline to its end, or to the deadline."""
         programmer = self.command[0]
+        self._cancel_at_sigterm()
         clock = await asyncio.start_unix_server(self._serve_clock, self._clock_path, limit=MAX_LINE_BYTES)
         try:
             async with asyncio.timeout(self.scenario.wall_us / US_PER_S):
@@ -103,6 +105,12 @@ class OutsideRun:
             await self._end_process()
             clock.close()
             self.port.close()
+
+    def _cancel_at_sigterm(self) -> None:
+        """Not by an exception out of nowhere: a process that is just being started would be left behind."""
+        task = asyncio.current_task()
+        if task is not None and threading.current_thread() is threading.main_thread():
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
     async def _go_on(self) -> None:
         if not self.stage.orders:
@@ -185,8 +193,9 @@ class OutsideRun:
         """Start the programmer, and wait for its end."""
         self._killed = False
         self._report_path.unlink(missing_ok=True)
-        said = self.folder / "stdout"
-        with said.open("wb") as out, (self.folder / "stderr").open("ab") as err:
+        said = self.folder / SAID[0]
+        said_before = said.stat().st_size if said.exists() else 0
+        with said.open("ab") as out, (self.folder / SAID[1]).open("ab") as err:
             self._process = await self._start(task, out.fileno(), err.fileno())
         ended, stopped = asyncio.ensure_future(self._process.wait()), asyncio.ensure_future(self._stop.wait())
         try:
@@ -200,7 +209,7 @@ class OutsideRun:
         if self._failure is not None:
             raise self._failure
         how = "killed" if self._killed else "exited" if status == 0 else f"exit status {status}"
-        report = None if self._killed else _report_in(self._report_path, said)
+        report = None if self._killed else _report_in(self._report_path, said, said_before)
         return Told(task.text, task.word, report, how, self.stage.now_us)
 
     async def _start(self, task: Task, out: int, err: int) -> asyncio.subprocess.Process:
@@ -281,17 +290,24 @@ def _filled(word: str, values: Mapping[str, str]) -> str:
     return word
 
 
-def _report_in(file: Path, said: Path) -> Mapping[str, object] | None:
-    """What the programmer reported: the JSON object in the file, or else in the last line that it printed."""
+def _report_in(file: Path, said: Path, said_before: int) -> Mapping[str, object] | None:
+    """What the programmer reported: the JSON object in the file, or else in the last line that it printed now."""
     data = _head(file)
     if not data:
-        lines = said.read_bytes()[-MOST_REPORT_BYTES:].strip().splitlines()
+        lines = _tail(said, said_before).strip().splitlines()
         data = lines[-1] if lines else b""
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
+
+
+def _tail(file: Path, begin: int) -> bytes:
+    """The last bytes behind a place of a file."""
+    with file.open("rb") as opened:
+        opened.seek(max(begin, file.stat().st_size - MOST_REPORT_BYTES))
+        return opened.read(MOST_REPORT_BYTES)
 
 
 def _head(file: Path) -> bytes:
@@ -302,16 +318,37 @@ def _head(file: Path) -> bytes:
         return b""
 
 
+@contextlib.contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM ends a run as soon as it is put in order, and afterwards means what it meant before."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except asyncio.CancelledError:
+        raise SystemExit(128 + signal.SIGTERM) from None
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
+
+
 def run_outside(
     scenario: Scenario,
     command: Sequence[str],
     *,
-    watch: Callable[[Event], None] = unwatched,
-    device: Device | None = None,
+    folder: Path | None = None,
     port_spec: str = "pty",
 ) -> Verdict:
-    """Run a scenario with a programmer's command. Raises ProgrammerNotStarted and PortError."""
-    stage = Stage(device or make_device(scenario, scenario.pump.seed), Conductor(scenario), watch)
-    with tempfile.TemporaryDirectory(prefix="vpump-") as folder:
+    """Run a scenario with a programmer's command; evidence goes to `folder`.
+
+    Raises ProgrammerNotStarted, PortError, PortSpecError and EvidenceFailed.
+    """
+    with staged(scenario, folder, port_spec) as stage, tempfile.TemporaryDirectory(prefix="vpump-") as work:
         port = open_port(parse_port(port_spec))
-        return asyncio.run(OutsideRun(scenario, command, Path(folder), stage, port).perform())
+        try:
+            with _ended_in_order():
+                return asyncio.run(OutsideRun(scenario, command, Path(work), stage, port).perform())
+        finally:
+            if folder is not None:
+                for name in SAID:
+                    with contextlib.suppress(FileNotFoundError):
+                        shutil.copyfile(Path(work, name), folder / name)

@@ -20,6 +20,7 @@ from emulator.events import Event, FaultChanged, FaultFired, FrameSeen
 from emulator.faults.arming import arming
 from emulator.faults.syntax import FaultSyntaxError
 from emulator.inputs import LineChange
+from emulator.journal.recording import JournaledDevice
 from emulator.scenario.conductor import Conductor
 from emulator.scenario.plan import Act, Arm, Begin, Deed, Judge, Kill, Pass
 from emulator.wire import Direction
@@ -47,14 +48,27 @@ class StagingFailed(Exception):
 
 @dataclass(slots=True)
 class Stage:
-    """One run of a scenario on a device. `watch` is shown every event."""
+    """One run of a scenario on a device.
+
+    watch  is shown every event
+    door   where inputs of the device go in, which may be that of its journal; None: the device itself
+    """
 
     device: Device
     conductor: Conductor
     watch: Callable[[Event], None] = unwatched
+    door: Device | JournaledDevice | None = None
     orders: deque[Begin | Kill] = field(default_factory=deque)
     fired: list[str] = field(default_factory=list)
     requests: int = 0
+    _output: bytearray = field(default_factory=bytearray)
+
+    def __post_init__(self) -> None:
+        self._tell()
+
+    @property
+    def _door(self) -> Device | JournaledDevice:
+        return self.device if self.door is None else self.door
 
     @property
     def now_us(self) -> int:
@@ -75,13 +89,14 @@ class Stage:
 
     def line(self, change: LineChange) -> None:
         """The programmer opens or closes its line."""
-        self.device.line(change, self.now_us)
+        self._door.line(change, self.now_us)
+        self._output.clear()
         self.attend()
 
     def take(self, data: bytes) -> None:
         """Bytes of the programmer: each request among them makes time pass."""
         before = self.requests
-        self.device.receive(data, self.now_us)
+        self._door.receive(data, self.now_us)
         self._tell()
         self.attend()
         taken = self.requests - before
@@ -90,7 +105,9 @@ class Stage:
 
     def output(self) -> bytes:
         """Bytes for the programmer."""
-        return self.device.data_to_send(self.now_us)
+        data = bytes(self._output)
+        self._output.clear()
+        return data
 
     def receive(self, until_us: int) -> bytes:
         """Bytes for the programmer; while there are none, time passes up to then, or to an order. Raises OutOfTime."""
@@ -139,10 +156,10 @@ class Stage:
 
     def _move(self, stop_us: int) -> None:
         if stop_us > self.end_us:
-            self.device.advance(max(self.end_us, self.now_us))
+            self._door.advance(max(self.end_us, self.now_us))
             self._tell()
             raise OutOfTime
-        self.device.advance(stop_us)
+        self._door.advance(stop_us)
         self._tell()
 
     def _do(self, deed: Deed) -> None:
@@ -151,7 +168,7 @@ class Stage:
                 self._control_fault(fault)
             case Act(action):
                 try:
-                    self.device.control(action, self.now_us)
+                    self._door.control(action, self.now_us)
                 except ValueError as refusal:
                     raise StagingFailed(f"step {self.conductor.current_step}: {refusal}") from refusal
             case Pass(duration_us):
@@ -165,12 +182,15 @@ class Stage:
 
     def _control_fault(self, fault: str) -> None:
         try:
-            self.device.control(arming(fault, self.device.fault_names), self.now_us)
+            self._door.control(arming(fault, self.device.fault_names), self.now_us)
         except (FaultSyntaxError, ValueError) as refusal:
             raise StagingFailed(f"step {self.conductor.current_step}: {refusal}") from refusal
 
     def _tell(self) -> None:
-        while (event := self.device.next_event()) is not None:
+        """Take what came of the last input: bytes, then events."""
+        while data := self._door.data_to_send(self.now_us):
+            self._output += data
+        while (event := self._door.next_event()) is not None:
             self.watch(event)
             if isinstance(event, FrameSeen):
                 self.requests += event.direction == Direction.REQUEST.value

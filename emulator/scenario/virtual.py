@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib import resources
+from pathlib import Path
 
-from emulator.assembly import build_device, serial_number_for
-from emulator.device import Device
-from emulator.events import Event
 from emulator.inputs import LineChange
-from emulator.scenario.conductor import Conductor
+from emulator.scenario.evidence import staged
 from emulator.scenario.expectations import Told
 from emulator.scenario.plan import Begin, Kill, Scenario
 from emulator.scenario.samples.good import GOOD
 from emulator.scenario.samples.hands import carry_out_task
 from emulator.scenario.samples.sample import Sample, Shelf
-from emulator.scenario.stage import OutOfTime, Stage, StagingFailed, unwatched
+from emulator.scenario.stage import OutOfTime, Stage, StagingFailed
 from emulator.scenario.tasks import Task, read_task
 from emulator.scenario.verdict import Outcome, Verdict, broken_off, judged
 
@@ -78,23 +75,18 @@ class StagedLine:
             raise Killed
 
 
-def make_device(scenario: Scenario, seed: int) -> Device:
-    """The pump of a scenario at its first power-up."""
-    pump = scenario.pump
-    return build_device(
-        pump.profile, seed=seed, serial_number=serial_number_for(seed), insecure=pump.insecure, session_floor=0
-    )
-
-
 def run_virtual(
     scenario: Scenario,
     sample: Sample = GOOD,
     *,
-    watch: Callable[[Event], None] = unwatched,
-    device: Device | None = None,
+    folder: Path | None = None,
 ) -> Verdict:
-    """Run a scenario with a sample programmer."""
-    stage = Stage(device or make_device(scenario, scenario.pump.seed), Conductor(scenario), watch)
+    """Run a scenario with a sample programmer; evidence goes to `folder`."""
+    with staged(scenario, folder) as stage:
+        return _run(scenario, sample, stage)
+
+
+def _run(scenario: Scenario, sample: Sample, stage: Stage) -> Verdict:
     shelf = Shelf()
     try:
         prepare_pump(scenario, stage)

@@ -1,0 +1,124 @@
+"""Many scenarios, one after another or several at once in processes of their own: the verdicts are the same."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import signal
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from types import FrameType
+
+from emulator.assembly import DEFAULT_SERIAL_NUMBER, build_device
+from emulator.scenario.evidence import VERDICT, EvidenceFailed
+from emulator.scenario.outside import run_outside
+from emulator.scenario.plan import Scenario
+from emulator.scenario.reading import load_scenario
+from emulator.scenario.samples.naive import sample_named
+from emulator.scenario.verdict import Verdict
+from emulator.scenario.virtual import run_virtual
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A scenario to run. `sample`: the sample programmer's name; `command`: another programmer's, instead.
+
+    seed    None: the one in the file
+    folder  where evidence goes, None for nowhere
+    """
+
+    file: str
+    sample: str = "good"
+    command: tuple[str, ...] = ()
+    seed: int | None = None
+    folder: Path | None = None
+
+
+EXIT_INTERRUPTED = 130
+
+
+@cache
+def fault_names() -> Names:
+    """The operations that a fault can name on our wire."""
+    device = build_device("reference-20", seed=0, serial_number=DEFAULT_SERIAL_NUMBER, insecure=True, session_floor=0)
+    return device.fault_names
+
+
+def scenario_of(job: Job) -> Scenario:
+    """The scenario of a job. Raises ScenarioFileError."""
+    scenario = load_scenario(job.file, fault_names())
+    return scenario if job.seed is None else replace(scenario, pump=replace(scenario.pump, seed=job.seed))
+
+
+def perform(job: Job) -> Verdict:
+    """Run a job. Raises ScenarioFileError, EvidenceFailed, ProgrammerNotStarted and PortError."""
+    scenario = scenario_of(job)
+    if job.command:
+        verdict = run_outside(scenario, job.command, folder=job.folder)
+    else:
+        sample = sample_named(job.sample)
+        if sample is None:
+            raise KeyError(job.sample)
+        verdict = run_virtual(scenario, sample, folder=job.folder)
+    if job.folder is not None:
+        try:
+            text = json.dumps(verdict.as_json(), indent=2)
+            (job.folder / VERDICT).write_text(f"{text}\n", encoding="utf-8")
+        except OSError as error:
+            raise EvidenceFailed(f"{error.filename} cannot be written: {error.strerror}.") from None
+    return verdict
+
+
+def perform_all(jobs: Sequence[Job], processes: int) -> Generator[tuple[int, Verdict], None, None]:
+    """The verdict of each job with its place, as they come. Whoever leaves off, or is interrupted, ends what runs."""
+    if processes <= 1 or len(jobs) <= 1:
+        for place, job in enumerate(jobs):
+            yield place, perform(job)
+        return
+    context = multiprocessing.get_context("spawn")
+    before = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(min(processes, len(jobs)), context, initializer=_begin_worker)
+    try:
+        with _uninterrupted_start():
+            places: dict[Future[Verdict], int] = {pool.submit(perform, job): place for place, job in enumerate(jobs)}
+        for done in as_completed(places):
+            yield places[done], done.result()
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for worker in set(multiprocessing.active_children()) - before:
+            worker.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin_worker() -> None:
+    """The terminal's Ctrl-C is for who started us; it ends us, and with us the programmers that we have started."""
+    # Not SIG_IGN, which the programmers would inherit.
+    signal.signal(signal.SIGINT, _leave_it)
+    signal.signal(signal.SIGTERM, _end_worker)
+
+
+def _leave_it(number: int, frame: FrameType | None) -> None:
+    del number, frame
+
+
+def _end_worker(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    # One is enough: the next must not come in the way of what is being put in order.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise SystemExit(EXIT_INTERRUPTED)
+
+
+@contextlib.contextmanager
+def _uninterrupted_start() -> Iterator[None]:
+    """Processes that are started now have nothing to say to a Ctrl-C before they have begun their work."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

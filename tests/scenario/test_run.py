@@ -1,0 +1,192 @@
+"""`vpump scenario run`: verdicts alone and at once, evidence, JUnit XML, exit statuses, and an interruption."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner, Result
+
+from emulator.cli import main
+from emulator.scenario.batch import Job, perform_all
+from emulator.scenario.reading import shipped_scenarios
+
+# The shipped ones that take least, however many there are.
+SOME = {
+    "lost-answer-to-bolus": "resends-under-a-new-id",
+    "lost-request-to-bolus": "books-unanswered-as-given",
+    "motor-stall-temporary": "books-in-full",
+}
+
+
+def vpump(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["scenario", *arguments])
+
+
+def verdicts(*arguments: str) -> list[dict[str, Any]]:
+    result = vpump("run", *arguments, "--json")
+    found: list[dict[str, Any]] = json.loads(result.stdout)["verdicts"]
+    return found
+
+
+def written(folder: Path, text: str, name: str = "own.toml") -> str:
+    (folder / name).write_text(text)
+    return str(folder / name)
+
+
+OWN = """
+title = "Mine"
+kind = "own"
+[limits]
+virtual = "1h"
+[[step]]
+STEP
+[[expect]]
+name = "never"
+of = "rejected.count"
+equals = 0
+why = "nothing happens"
+"""
+
+
+def test_many_at_once_come_to_the_same_as_one_after_another() -> None:
+    jobs = [Job(name, sample) for name, flaw in SOME.items() for sample in ("good", flaw)]
+    at_once = dict(perform_all(jobs, processes=2))
+    assert [at_once[place] for place in range(len(jobs))] == [verdict for _, verdict in perform_all(jobs, processes=1)]
+
+
+def test_a_failing_expectation_is_told_with_its_limit_its_reason_and_what_a_good_programmer_does() -> None:
+    result = vpump("run", "lost-answer-to-bolus", "--sample", "naive")
+    assert result.exit_code == 4
+    assert "one-bolus: log.count is 2, and had to be 1" in result.stdout
+    assert "A good programmer: Takes silence for what it is" in result.stdout
+    assert result.stderr == "vpump: 1 of 1 did not pass: lost-answer-to-bolus.\n"
+
+
+@pytest.mark.parametrize(
+    ("step", "sample", "status"),
+    [
+        ('advance = "1min"', "good", 0),
+        ('advance = "2h"', "good", 5),
+        ('when = { event = "power" }\nadvance = "1s"', "good", 5),
+        ("\n[[step]]\n".join(['fault = "stall after=10d"'] * 65), "good", 2),
+        ('advance = "1min"', "nobody", 2),
+        ('advance = "1min"', "naive", 2),
+    ],
+)
+def test_exit_statuses(tmp_path: Path, step: str, sample: str, status: int) -> None:
+    result = vpump("run", written(tmp_path, OWN.replace("STEP", step)), "--sample", sample)
+    assert result.exit_code == status, result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_programmer_behind_two_dashes_that_hangs_or_is_not_there(tmp_path: Path) -> None:
+    text = OWN.replace("STEP", 'task = "interrogate"').replace('virtual = "1h"', 'wall = "200ms"')
+    own = written(tmp_path, text)
+    assert vpump("run", own, "--", "sleep", "60").exit_code == 3
+    absent = vpump("run", own, "--", "/no/such/programmer", "{port}")
+    assert (absent.exit_code, absent.stderr) == (
+        2,
+        "vpump: /no/such/programmer cannot be started: No such file or directory.\n",
+    )
+    assert vpump("run", own, "--").exit_code == 2
+    assert vpump("run", own, "--sample", "good", "--", "true").exit_code == 2
+
+
+def test_junit_and_evidence_name_seed_time_digest_and_faults(tmp_path: Path) -> None:
+    junit, out = tmp_path / "junit.xml", tmp_path / "out"
+    arguments = ["run", *SOME, "--sample", "naive", "--seed", "7", "--junit", str(junit), "--out", str(out)]
+    assert vpump(*arguments).exit_code == 4
+    root = ElementTree.fromstring(junit.read_bytes())  # noqa: S314 - we have written it
+    (suite,) = root.findall("testsuite")
+    cases = suite.findall("testcase")
+    assert root.tag == "testsuites"
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("3", "3", "0")
+    assert [case.get("name") for case in cases] == list(SOME)
+    for case, name in zip(cases, SOME, strict=True):
+        # What the schemas of readers allow in a case, in their order.
+        assert [child.tag for child in case] == ["properties", "failure", "system-out"]
+        verdict = json.loads((out / name / "verdict.json").read_text())
+        properties = [(each.get("name"), each.get("value")) for each in case.iterfind("properties/property")]
+        assert ("seed", "7") in properties
+        assert ("digest", verdict["digest"]) in properties
+        assert ("virtual_us", str(verdict["ended_us"] - verdict["began_us"])) in properties
+        assert [value for key, value in properties if key == "fault_fired"] == verdict["faults_fired"]
+        assert verdict["faults_fired"]
+        replayed = CliRunner().invoke(main, ["replay", str(out / name / "pump.journal"), "--json"])
+        assert json.loads(replayed.stdout)["digest"] == verdict["digest"]
+        capture = (out / name / "line.pcapng").read_bytes()
+        assert capture.startswith(b"\x0a\x0d\x0d\x0a")
+        assert (b"drop" in capture) or (b"stall" in capture)
+    again = junit.read_bytes()
+    assert vpump(*arguments).exit_code == 4
+    assert junit.read_bytes() == again
+
+
+def test_to_look_at_what_the_pump_believes_leaves_no_trace(tmp_path: Path) -> None:
+    judged = 'fault = "stall after=1min"\n[[step]]\nadvance = "20min"\n[[step]]\nexpect = "believes"'
+    looks = """
+[[expect]]
+name = "believes"
+of = "belief.run_state"
+equals = "running"
+at = "step"
+why = "a new pump runs, at the lowest rate"
+[[expect]]
+name = "alarms"
+of = "alarms.count"
+where = { type = "reset" }
+max = 1
+why = "it has booted once"
+"""
+    own = written(tmp_path, OWN.replace("STEP", judged) + looks)
+    without = written(tmp_path, OWN.replace("STEP", judged.partition("\n[[step]]\nexpect")[0]), "without.toml")
+    seen, unseen = (verdicts(file, "--out", str(tmp_path / "out"))[0] for file in (own, without))
+    assert seen["passed"], seen
+    assert (seen["digest"], seen["ended_us"]) == (unseen["digest"], unseen["ended_us"])
+    assert CliRunner().invoke(main, ["replay", str(tmp_path / "out" / "own" / "pump.journal")]).exit_code == 0
+
+
+def test_what_was_finished_is_told_and_written_when_a_person_interrupts(tmp_path: Path) -> None:
+    hangs = written(tmp_path, OWN.replace("STEP", 'task = "interrogate"').replace('virtual = "1h"', 'wall = "1h"'))
+    quick = written(tmp_path, OWN.replace("STEP", 'advance = "1min"'), "quick.toml")
+    for jobs in ("1", "2"):
+        junit = tmp_path / f"{jobs}.xml"
+        # The programmer says by a file that it has started.
+        said = tmp_path / f"{jobs}.pid"
+        script = f"echo $$ >{said}.new; mv {said}.new {said}; sleep 3600"
+        command = ["run", quick, hangs, "--json", "--junit", str(junit), "--jobs", jobs, "--", "sh", "-c", script]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "emulator", "scenario", *command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"vpump: [1/2] quick: passed\n"
+        while not said.exists():
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=30)
+        assert (process.returncode, b"Traceback" in stderr) == (130, False), stderr
+        assert [each["scenario"] for each in json.loads(stdout)["verdicts"]] == ["quick"]
+        assert b'name="quick"' in junit.read_bytes()
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(said.read_text()), 0)
+
+
+def test_list_show_check_and_schema() -> None:
+    assert all(name in vpump("list").stdout for name in shipped_scenarios())
+    listed = json.loads(vpump("list", "--json").stdout)["scenarios"]
+    assert [each["name"] for each in listed] == list(shipped_scenarios())
+    assert "one-bolus" in vpump("show", "lost-answer-to-bolus").stdout
+    assert vpump("check", *SOME).exit_code == 0
+    assert vpump("check", "nothing-of-that-name").exit_code == 2
+    assert json.loads(vpump("schema").stdout)["$schema"].startswith("https://json-schema.org/")
