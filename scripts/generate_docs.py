@@ -13,6 +13,7 @@ from emulator.specification import specification
 from protocol.export import markdown
 from protocol.export.formats import FORMS
 from tests.firmware_model.invariants.page import invariants_page
+from tests.pytest_plugin.page import PARTS as PYTEST_PARTS
 from tests.wand_pump.page import WALKTHROUGH
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,6 +31,7 @@ DOCUMENTS: Mapping[str, Callable[[str], str]] = {
     "docs/control.md": lambda present: markdown.refresh(present, CONTROL_PARTS),
     "docs/openapi.json": _whole(lambda: openapi_text(OPERATIONS)),
     "docs/your-own-protocol.md": lambda present: markdown.refresh(present, WALKTHROUGH),
+    "docs/pytest.md": lambda present: markdown.refresh(present, PYTEST_PARTS),
     "docs/invariants.md": _whole(invariants_page),
     **{name: _whole(page) for name, page in PAGES.items()},
     **{f"docs/foreign/{form.file_name}": _whole(form.text) for form in FORMS.values() if form.file_name},

@@ -14,6 +14,8 @@ from emulator.wire import operation_names
 from protocol.export import markdown
 from protocol.export.formats import FORMS
 from protocol.messages.operations import ANNOUNCEMENTS, OPERATIONS
+from protocol.messages.operations import OPERATIONS
+from tests.pytest_plugin.page import PARTS as PYTEST_PARTS
 from tests.wand_pump.page import WALKTHROUGH
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +40,12 @@ def test_the_specification_is_current() -> None:
 def test_the_tables_of_the_pumps_page_are_current() -> None:
     text = (ROOT / "docs" / "pump-model.md").read_text(encoding="utf-8")
     assert text == markdown.refresh(text, MODEL_PARTS), "run scripts/docs"
+
+
+def test_the_tables_of_the_pytest_page_are_current() -> None:
+    text = (ROOT / "docs" / "pytest.md").read_text(encoding="utf-8")
+    assert text == markdown.refresh(text, PYTEST_PARTS), "run scripts/docs"
+    assert all(f"<!-- generated: {name} -->" in text for name in PYTEST_PARTS)
 
 
 def test_the_walkthrough_of_a_protocol_shows_every_file_of_its_package_as_it_is() -> None:
