@@ -18,6 +18,8 @@ from emulator.wire import WireSetting
 from firmware_model.profile import Profile
 from firmware_model.profile_text import ProfileError, parse_profile
 from firmware_model.pump import Pump
+from firmware_model.pump_state import resumed
+from firmware_model.savestate import SaveStateError
 
 DEFAULT_SERIAL_NUMBER = 0x00C0FFEE
 """The serial number of a pump with seed 0."""
@@ -78,17 +80,20 @@ def build_device(
     session_floor: int,
     keys: Mapping[str, bytes] | None = None,
     protocol: InstalledProtocol | None = None,
+    kept: bytes | None = None,
 ) -> Device:
-    """A new pump of a profile, at its first power-up, behind a protocol. Raises ProfileError and ProtocolError.
+    """A pump of a profile, at its first power-up, behind a protocol. Raises ProfileError and ProtocolError.
 
     profile        its name, its file, or itself
     keys           its keys by their names, such as the roles'; None for the published test keys
     protocol       None for our own
     session_floor  its sessions are numbered from above it: `fresh_session_floor()`, or a fixed one where nobody can
                    have recorded an earlier session
+    kept           not at its first power-up, but booted from the memory in this save-state; raises SaveStateError for
+                   one of another pump
     """
     loaded = load_profile(profile) if isinstance(profile, str) else profile
-    pump = Pump(loaded, serial_number, seed)
+    pump = Pump(loaded, serial_number, seed) if kept is None else _resumed(kept, loaded, serial_number, seed)
     setting = WireSetting(profile=loaded, serial_number=serial_number, insecure=insecure, keys=keys)
     spoken = protocol or installed_protocol(OUR_PROTOCOL)
     wire = spoken.new_wire(setting)
@@ -96,6 +101,18 @@ def build_device(
         device = Device(pump, wire)
         device.control(RaiseSessionCounter(session_floor), device.now_us)
     return device
+
+
+def _resumed(kept: bytes, profile: Profile, serial_number: int, seed: int) -> Pump:
+    pump = resumed(kept, profile)
+    if pump.serial_number != serial_number:
+        raise SaveStateError(
+            f"this save-state is of pump {pump.serial_number:08X}, which has seed {pump.seed}; this is pump "
+            f"{serial_number:08X}, with seed {seed}."
+        )
+    if pump.seed != seed:
+        raise SaveStateError(f"this save-state is of a pump with seed {pump.seed}; this one has seed {seed}.")
+    return pump
 
 
 def fresh_session_floor() -> int:

@@ -6,6 +6,9 @@ go to their ports, events to the observers, the speed follows the session, and t
 A defect, that is an exception from the device or an observer, ends the serving: a pump that broke off in the middle
 of a command is no longer the pump that the tester asked for, so it must not answer on. `run` raises `ServingFailed`
 then, whose text is one sentence, and whoever runs it exits with status 1.
+
+A pump that is kept in a file is kept before bytes leave for a port, before the tester is answered, every few seconds,
+and at the end: nothing that anybody was told is lost. Where that fails nothing more is told, and the serving ends, too.
 """
 
 from __future__ import annotations
@@ -28,6 +31,8 @@ from firmware_model.faults import ArmedFault
 # So much virtual time at most passes in one call of the device (more only if nothing happens in it), so that its
 # queue of events stays short.
 SLICE_US = 3600 * 1_000_000
+# What nobody was told waits no longer than this to be kept.
+KEEP_EVERY_S = 10.0
 # Other work of the loop (clients, control) waits no longer than this for a long way through virtual time.
 CHUNK_NS = 50 * 1_000_000
 # Bytes of one input: whatever they are, they make a bounded number of events and answers.
@@ -91,6 +96,10 @@ class ServingFailed(Exception):
     """A defect ended the serving; the text is one sentence."""
 
 
+class NotKept(Exception):
+    """The pump cannot be kept in its file any more; the text is one sentence."""
+
+
 class ServingStopped(Exception):
     """The serving ended before it could do what it was asked."""
 
@@ -132,13 +141,18 @@ class Serving:
         observers: Sequence[Observer] = (),
         wall_ns: Callable[[], int] = time.monotonic_ns,
         moved: Callable[[Port], None] = lambda _: None,
+        keep: Callable[[], None] | None = None,
     ) -> None:
+        """`keep` makes the device as it is now durable, or raises NotKept."""
         self.device = device
         self.ports = tuple(ports)
         self.pacer = pacer
         self._observers = list(observers)
         self._wall_ns = wall_ns
         self._moved = moved
+        self._keep = keep
+        self._is_kept = keep is None
+        self._keeping: asyncio.TimerHandle | None = None
         self._inputs: deque[Callable[[], None]] = deque()
         self._working = False
         self._timer: asyncio.TimerHandle | None = None
@@ -187,9 +201,10 @@ class Serving:
         for index, port in enumerate(self.ports):
             port.start(self._loop, _PortSink(self, index))
         self._do(lambda: None)
+        self._keep_on()
 
     async def run(self) -> None:
-        """Serve until `shutdown`; raises `ServingFailed` after a defect. The ports are closed in any case."""
+        """Serve until `shutdown`; raises `ServingFailed` after a defect, or `NotKept`. Ports are closed in any case."""
         try:
             if self._loop is None:
                 self.start()
@@ -197,8 +212,15 @@ class Serving:
         finally:
             self._stopped.set()
             self._cancel_timer()
+            if self._keeping is not None:
+                self._keeping.cancel()
             for port in self.ports:
                 port.close()
+            # What a defect has left is no pump.
+            if self._failure is None:
+                self._keep_now()
+        if isinstance(self._failure, NotKept):
+            raise self._failure
         if self._failure is not None:
             raise ServingFailed(_sentence(self._failure)) from self._failure
 
@@ -218,6 +240,7 @@ class Serving:
                 refusals.append(refusal)
 
         self._do(act)
+        self._keep_now()
         self._check_alive()
         if refusals:
             raise refusals[0]
@@ -226,6 +249,7 @@ class Serving:
         """What is physically so, now."""
         self._check_alive()
         self._do(lambda: self.device.advance(self.now_us()))
+        self._keep_now()
         self._check_alive()
         return self.device.truth()
 
@@ -284,6 +308,8 @@ class Serving:
             if self._wall_ns() >= chunk_end_ns:
                 await asyncio.sleep(0)
                 chunk_end_ns = self._wall_ns() + CHUNK_NS
+        self._keep_now()
+        self._check_alive()
 
     def _jump_step(self, target_us: int, slice_us: int) -> None:
         stop_us = self._slice_end(target_us, slice_us)
@@ -315,6 +341,7 @@ class Serving:
         self._working = True
         try:
             while self._inputs and not self._stopped.is_set():
+                self._is_kept = self._keep is None
                 self._inputs.popleft()()
                 self._settle()
         except Exception as error:  # noqa: BLE001, RUF100 - whatever it is, it is a defect, and said so by `run`
@@ -325,6 +352,7 @@ class Serving:
     def _settle(self) -> None:
         for index, port in enumerate(self.ports):
             while data := self.device.data_to_send(self.device.now_us, SEND_LIMIT, index):
+                self._make_durable()
                 port.send(data)
         while (line_break := self.device.next_line_break()) is not None:
             self._break(line_break)
@@ -350,6 +378,27 @@ class Serving:
         port.mend_line()
         if port.url != url:
             self._moved(port)
+
+    def _make_durable(self) -> None:
+        if self._keep is not None and not self._is_kept:
+            self._keep()
+            self._is_kept = True
+
+    def _keep_now(self) -> None:
+        """The same outside of an input; where it fails, the serving ends."""
+        try:
+            self._make_durable()
+        except Exception as error:  # noqa: BLE001, RUF100 - as in `_do`
+            self._fail(error)
+
+    def _keep_on(self) -> None:
+        """Time passes, and nobody asks: keep where it has come to, and again after a while."""
+        if self._keep is None or self._loop is None or self._stopped.is_set():
+            return
+        if self.now_us() > self.device.now_us:
+            self._do(lambda: self.device.advance(self.now_us()))
+        self._keep_now()
+        self._keeping = self._loop.call_later(KEEP_EVERY_S, self._keep_on)
 
     def _set_timer(self, wall_ns: int) -> None:
         self._cancel_timer()

@@ -108,6 +108,11 @@ def save(pump: Pump) -> bytes:
     """The save-state of a pump. Raises SaveStateError while events wait to be taken."""
     if pump.has_events:
         raise SaveStateError("events wait to be taken; a save-state would lose them.")
+    return kept(pump)
+
+
+def kept(pump: Pump) -> bytes:
+    """The same for `resumed`, whatever events wait: they are for observers, who are others then."""
     return seal(canonical(pump.whole_state()), pump.profile, pump.serial_number)
 
 
@@ -119,3 +124,17 @@ def restored(data: bytes, profile: Profile) -> Pump:
     except StateError as error:
         raise SaveStateError(str(error)) from None
     return Pump.from_whole_state(whole, profile)
+
+
+def resumed(data: bytes, profile: Profile) -> Pump:
+    """The pump that `kept` kept, booted from its memory as after a cut of its power at that instant.
+
+    Its plant is as it was then. The faults that somebody had armed in it are not. Raises SaveStateError.
+    """
+    pump = restored(data, profile)
+    now_us = pump.now_us
+    pump.cut_power(now_us)
+    pump.clear_faults(now_us)
+    pump.memory.armed_fault = None
+    pump.restore_power(now_us)
+    return pump

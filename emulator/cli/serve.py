@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from fractions import Fraction
 from pathlib import Path
 
 import click
 
 from emulator import OUR_PROTOCOL
-from emulator.cli.errors import CommandFailure, Interrupted, request_json
+from emulator.cli.errors import CommandFailure, Interrupted, UsageFailure, request_json
 from emulator.cli.serve_options import (
     ServeOptions,
     device_of,
@@ -34,6 +35,7 @@ Examples:
   vpump serve --trace                        every frame, decoded, on stderr
   vpump serve --capture pump.pcapng          what passes on the line, for Wireshark and 'vpump decode'
   vpump serve --journal pump.journal         all that it is given, for 'vpump replay'
+  vpump serve --state pump.state             go on with the pump in that file, and keep it there
   vpump serve --speed 3600                   an hour in a second, while no session is open
   vpump serve --speed 0 --control unix:/tmp/pump.sock
                                              time moves only by 'vpump control'
@@ -91,6 +93,12 @@ class _Defect(CommandFailure):
     help="Write down all that the pump is given and what comes of it, for 'vpump replay'.",
 )
 @click.option(
+    "--state",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Keep the pump in this file, and go on with the one that is in it: its memory survives restarts.",
+)
+@click.option(
     "--keys",
     "key_file",
     metavar="FILE",
@@ -119,6 +127,7 @@ def serve(
     trace: bool,
     capture: Path | None,
     journal: Path | None,
+    state: Path | None,
     key_file: Path | None,
     insecure: bool,
     speed: str,
@@ -148,6 +157,7 @@ def serve(
         trace=trace,
         capture=capture,
         journal=journal,
+        state=state,
         session_floor=fresh_session_floor(),
         speed=base_speed,
         session_speed=Fraction(base_speed > 0)
@@ -156,16 +166,21 @@ def serve(
         until_eof=read_until_eof(until_eof=until_eof),
         as_json=as_json,
     )
-    device = device_of(options)
-    armed = read_faults(options.faults, device)
     import asyncio
 
+    from emulator.cli.serve_opens import open_state
     from emulator.cli.serve_run import Run
-    from emulator.serving import ServingFailed
+    from emulator.serving import NotKept, ServingFailed
 
-    try:
-        interrupted = asyncio.run(Run(options, device, armed).run())
-    except ServingFailed as failure:
-        raise _Defect(str(failure)) from failure
+    with contextlib.ExitStack() as held:
+        file = None if options.state is None else open_state(options.state, held)
+        device = device_of(options, None if file is None else file.found)
+        armed = read_faults(options.faults, device)
+        try:
+            interrupted = asyncio.run(Run(options, device, armed, file).run())
+        except ServingFailed as failure:
+            raise _Defect(str(failure)) from failure
+        except NotKept as failure:
+            raise UsageFailure(f"--state: {failure}") from failure
     if interrupted:
         raise Interrupted("interrupted.")

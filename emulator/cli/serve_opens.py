@@ -1,10 +1,10 @@
-"""What `vpump serve` opens before the pump runs: its ports, its capture, its journal and its control plane."""
+"""What `vpump serve` opens before the pump runs: its state, ports, capture, journal and control plane."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from emulator.ports.port import Port
     from emulator.ports.spec import PortSpec
     from emulator.serving import Serving
+    from emulator.state_file import StateFile
 
 
 def open_ports(specs: Sequence[PortSpec], stack: contextlib.AsyncExitStack) -> list[Port]:
@@ -34,6 +35,37 @@ def open_ports(specs: Sequence[PortSpec], stack: contextlib.AsyncExitStack) -> l
         stack.callback(port.close)
         ports.append(port)
     return ports
+
+
+def open_state(path: Path, stack: contextlib.ExitStack) -> StateFile:
+    """--state: the file, ours alone from now on."""
+    from emulator.state_file import StateFile, StateFileError
+
+    try:
+        file = StateFile(path)
+    except StateFileError as error:
+        raise UsageFailure(f"--state: {error}") from error
+    stack.callback(file.close)
+    return file
+
+
+def keeper(file: StateFile, device: Device) -> Callable[[], None]:
+    """What keeps the pump in the file of --state as it is then, and has done so once."""
+    from emulator.serving import NotKept
+    from emulator.state_file import StateFileError
+    from firmware_model.pump_state import kept
+
+    def keep() -> None:
+        try:
+            file.keep(kept(device.pump))
+        except StateFileError as error:
+            raise NotKept(f"{error}") from error
+
+    try:
+        keep()
+    except NotKept as error:
+        raise UsageFailure(f"--state: {error}") from error
+    return keep
 
 
 def start_capture(
@@ -75,7 +107,9 @@ def start_capture(
     serving.observe(observer)
 
 
-def start_journal(options: ServeOptions, device: Device, stack: contextlib.AsyncExitStack) -> JournaledDevice:
+def start_journal(
+    options: ServeOptions, device: Device, kept: bytes | None, stack: contextlib.AsyncExitStack
+) -> JournaledDevice:
     """--journal: the door of a device that writes down what it is given."""
     from emulator.journal.header import header_of
     from emulator.journal.recording import JournaledDevice
@@ -92,6 +126,7 @@ def start_journal(options: ServeOptions, device: Device, stack: contextlib.Async
         insecure=options.insecure,
         keys=options.keys,
         ports=tuple(port.text for port in options.ports),
+        kept=kept,
     )
     told = LineWriter(sys.stderr)
     stack.callback(told.close)

@@ -39,6 +39,7 @@ class ServeOptions:
     trace: bool
     capture: Path | None
     journal: Path | None
+    state: Path | None
     session_floor: int
     speed: Fraction
     session_speed: Fraction
@@ -108,10 +109,11 @@ def read_keys(protocol: InstalledProtocol, key_file: Path, serial_number: int) -
         return protocol.read_keys(key_file, serial_number)
 
 
-def device_of(options: ServeOptions) -> Device:
-    """A new pump."""
+def device_of(options: ServeOptions, kept: bytes | None = None) -> Device:
+    """A new pump, or one that boots from the memory in a save-state."""
     from emulator.assembly import build_device
     from firmware_model.profile_text import ProfileError
+    from firmware_model.savestate import SaveStateError
 
     try:
         with protocol_failures():
@@ -123,9 +125,12 @@ def device_of(options: ServeOptions) -> Device:
                 session_floor=options.session_floor,
                 keys=options.keys,
                 protocol=options.protocol,
+                kept=kept,
             )
     except ProfileError as error:
         raise UsageFailure(f"{error}.") from error
+    except SaveStateError as error:
+        raise UsageFailure(f"--state: {options.state}: {error}") from error
 
 
 def read_faults(texts: Sequence[str], device: Device) -> list[ArmFault | ArmDeviceFault]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from emulator.cli.errors import say
-from emulator.cli.serve_opens import open_ports, start_capture, start_control_plane, start_journal
+from emulator.cli.serve_opens import keeper, open_ports, start_capture, start_control_plane, start_journal
 from emulator.cli.serve_said import ready_line, running_pump, say_line, security_line, tracer, welcome
 from emulator.cli.until_eof import when_standard_input_ends
 
@@ -24,13 +24,21 @@ if TYPE_CHECKING:
     from emulator.inputs import ArmDeviceFault, ArmFault
     from emulator.ports.port import Port
     from emulator.serving import Serving
+    from emulator.state_file import StateFile
     from emulator.trace import LineWriter
 
 
 class Run:
     """One run of a pump: what it opened, and how it ends."""
 
-    def __init__(self, options: ServeOptions, device: Device, armed: Sequence[ArmFault | ArmDeviceFault]) -> None:
+    def __init__(
+        self,
+        options: ServeOptions,
+        device: Device,
+        armed: Sequence[ArmFault | ArmDeviceFault],
+        state: StateFile | None = None,
+    ) -> None:
+        self._state = state
         self._options = options
         self._device = device
         self._armed = armed
@@ -54,8 +62,10 @@ class Run:
             when_standard_input_ends(lambda: self._end(signal.SIGTERM))
         async with contextlib.AsyncExitStack() as stack:
             ports = open_ports(options.ports, stack)
-            pacer = Pacer(options.speed, options.session_speed, time.monotonic_ns())
-            door = self._device if options.journal is None else start_journal(options, self._device, stack)
+            pacer = Pacer(options.speed, options.session_speed, time.monotonic_ns(), self._device.now_us)
+            keep = None if self._state is None else keeper(self._state, self._device)
+            kept = None if self._state is None else self._state.found
+            door = self._device if options.journal is None else start_journal(options, self._device, kept, stack)
 
             def enter_in_register() -> None:
                 try:
@@ -67,7 +77,7 @@ class Run:
                 say(f"the line of {port.spec.text} has come back at {port.url}: its old terminal is still held open.")
                 enter_in_register()
 
-            serving = self._serving = Serving(door, ports, pacer, moved=moved)
+            serving = self._serving = Serving(door, ports, pacer, moved=moved, keep=keep)
             if options.capture is not None:
                 start_capture(options.capture, options, self._device, serving, stack)
             control = await start_control_plane(options.control, serving, stack)

@@ -15,6 +15,7 @@ import click
 
 from emulator import OUR_PROTOCOL
 from emulator.cli.guards import INSECURE, NO_KEYS, TEST_KEYS
+from emulator.cli.quantities import format_duration_us
 
 if TYPE_CHECKING:
     from emulator.cli.serve_options import ServeOptions
@@ -42,6 +43,7 @@ def ready_line(options: ServeOptions, device: Device, ports: Sequence[Port], con
         document["control_token"] = control.token
     document |= {"keys": device.guard.value, "insecure": options.insecure}
     document["protocol"] = options.protocol.name
+    document["state"] = None if options.state is None else str(options.state)
     return json.dumps(document)
 
 
@@ -61,6 +63,9 @@ def welcome(options: ServeOptions, device: Device, ports: Sequence[Port], contro
         lines.append(f"  capture  {options.capture}")
     if options.journal is not None:
         lines.append(f"  journal  {options.journal}")
+    if options.state is not None:
+        since = "new" if device.now_us == 0 else f"resumed at {format_duration_us(device.now_us)}"
+        lines.append(f"  state    {options.state} ({since})")
     if options.speed != 1:
         lines.append(f"  speed    {_number(options.speed)}, in a session {_number(options.session_speed)}")
     if ports and options.protocol.plugin.first_try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from emulator import VERSION
@@ -15,7 +17,7 @@ from emulator.journal.input_lines import MOST_NUMBER, KeysOf, fingerprint
 from emulator.protocols import InstalledProtocol
 from firmware_model import MODEL_VERSION
 from firmware_model.profile_text import ProfileError, parse_profile
-from firmware_model.savestate import profile_digest
+from firmware_model.savestate import MAX_SAVE_STATE_BYTES, SaveStateError, profile_digest
 
 FORM: Final = 1
 START: Final = b'{"journal":'
@@ -30,6 +32,7 @@ class Header:
     profile_digest  SHA-256 in hex over its parameters
     roles, mark     whose keys of their own the pump had, and their fingerprint; none: the published test keys
     ports           the specs of its ports, in the order in which inputs number them
+    kept            the save-state from which it booted, None for a new pump
     """
 
     vpump: str
@@ -45,6 +48,7 @@ class Header:
     roles: tuple[str, ...]
     mark: str
     ports: tuple[str, ...]
+    kept: bytes | None = field(default=None, repr=False)
 
     def line(self) -> str:
         """The line, with its end."""
@@ -64,6 +68,7 @@ class Header:
             "roles": list(self.roles),
             "fingerprint": self.mark,
             "ports": list(self.ports),
+            "state": None if self.kept is None else base64.b64encode(zlib.compress(self.kept)).decode(),
         }
         return json.dumps(document, separators=(",", ":")) + "\n"
 
@@ -93,15 +98,19 @@ class Header:
                 f"line 1: the pump had keys of its own, of fingerprint {self.mark}, which no journal holds; give the "
                 "file that has them with --keys."
             )
-        return build_device(
-            profile,
-            self.seed,
-            self.serial_number,
-            insecure=self.insecure,
-            session_floor=self.session_floor,
-            keys=keys,
-            protocol=protocol,
-        )
+        try:
+            return build_device(
+                profile,
+                self.seed,
+                self.serial_number,
+                insecure=self.insecure,
+                session_floor=self.session_floor,
+                keys=keys,
+                protocol=protocol,
+                kept=self.kept,
+            )
+        except SaveStateError as error:
+            raise JournalError(f"line 1: state: {error}") from None
 
 
 def header_of(
@@ -114,8 +123,9 @@ def header_of(
     insecure: bool,
     keys: Mapping[str, bytes] | None,
     ports: tuple[str, ...],
+    kept: bytes | None = None,
 ) -> Header:
-    """The header of a new device; `profile_text` None for a shipped profile."""
+    """The header of a device; `profile_text` None for a shipped profile, `kept` None for a new one."""
     return Header(
         vpump=VERSION,
         model=MODEL_VERSION,
@@ -130,6 +140,7 @@ def header_of(
         roles=tuple(keys or ()),
         mark=fingerprint(keys) if keys else "",
         ports=ports,
+        kept=kept,
     )
 
 
@@ -160,6 +171,8 @@ def read_header(fields: Fields) -> Header:
         roles=tuple(_texts(fields, "roles")),
         mark=texts["fingerprint"],
         ports=tuple(_texts(fields, "ports")),
+        # Journals that are older than --state have no such field.
+        kept=_kept(fields) if fields.has("state") else None,
     )
     if bool(header.roles) is not (named == OWN_KEYS):
         raise fields.wrong(
@@ -167,6 +180,20 @@ def read_header(fields: Fields) -> Header:
         )
     fields.end()
     return header
+
+
+def _kept(fields: Fields) -> bytes | None:
+    value = fields.nullable("state")
+    if value is None:
+        return None
+    try:
+        unpacking = zlib.decompressobj()
+        kept = unpacking.decompress(base64.b64decode(value, validate=True), MAX_SAVE_STATE_BYTES + 1)
+    except (TypeError, ValueError, zlib.error):
+        kept = b""
+    if not kept or len(kept) > MAX_SAVE_STATE_BYTES:
+        raise fields.wrong("state", value, "null, or a save-state, deflated, in base64")
+    return kept
 
 
 def _texts(fields: Fields, name: str) -> list[str]:

@@ -21,6 +21,7 @@ from emulator.scenario.reading import load_scenario
 from emulator.scenario.samples.naive import sample_named
 from emulator.scenario.verdict import Verdict
 from emulator.scenario.virtual import run_virtual
+from emulator.wire import Names
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ def test_the_ready_line_says_all_that_a_program_needs(serve_afresh: Serve, vpump
         *("--speed", "0.5", "--seed", "42", "--serial-number", serial_number, "--profile", "reference-40"),
         *("--listen", "pty:pump", "--listen", "tcp:127.0.0.1:0", "--control", "unix:control.sock"),
     )
-    assert list(pump.ready) == [*READY_KEYS, "keys", "insecure", "protocol"]
+    assert list(pump.ready) == [*READY_KEYS, "keys", "insecure", "protocol", "state"]
     pty, tcp = pump.urls
     assert pty.startswith("/dev/")
     assert tcp.startswith("socket://127.0.0.1:")
@@ -120,6 +120,7 @@ def test_the_ready_line_says_all_that_a_program_needs(serve_afresh: Serve, vpump
         "keys": "test",
         "insecure": False,
         "protocol": "vpump",
+        "state": None,
     }
     assert greet(tcp)["serial_number"] == serial_number
     link = str(home.directory / "pump")
@@ -170,7 +171,7 @@ def test_each_role_has_a_key_and_what_it_may_do(serve_afresh: Serve) -> None:
 def test_the_first_steps_of_a_client_need_no_key_on_an_insecure_pump(serve_afresh: Serve) -> None:
     """It may begin with garbage, and goes on with reads in the clear."""
     pump = serve_afresh("--speed", "0", "--control", "tcp:127.0.0.1:0", "--insecure")
-    assert list(pump.ready) == [*READY_KEYS, "control_token", "keys", "insecure", "protocol"]
+    assert list(pump.ready) == [*READY_KEYS, "control_token", "keys", "insecure", "protocol", "state"]
     assert pump.ready["insecure"] is True
     assert pump.control.truth()["powered"] is True
     assert greet(pump.url)["marks"] == ["emulator", "test_keys", "insecure"]

@@ -14,7 +14,6 @@ from emulator.wire import operation_names
 from protocol.export import markdown
 from protocol.export.formats import FORMS
 from protocol.messages.operations import ANNOUNCEMENTS, OPERATIONS
-from protocol.messages.operations import OPERATIONS
 from tests.pytest_plugin.page import PARTS as PYTEST_PARTS
 from tests.wand_pump.page import WALKTHROUGH
 

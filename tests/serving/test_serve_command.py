@@ -128,6 +128,7 @@ def test_the_ready_line_and_an_interrupt(environment: dict[str, str], tmp_path: 
             "keys": "test",
             "insecure": False,
             "protocol": "vpump",
+            "state": None,
         }
         assert isinstance(document["speed"], int)
         assert link.readlink() == Path(urls[0])
@@ -252,7 +253,7 @@ def test_with_keys_of_its_own_it_takes_no_others(environment: dict[str, str], tm
     more = ["--insecure"] if insecure else []
     with pump(environment, "--json", "--keys", str(tmp_path / "keys.toml"), *more) as process:
         ready = first_document(process)
-        assert list(ready)[-3:] == ["keys", "insecure", "protocol"]
+        assert list(ready)[-4:] == ["keys", "insecure", "protocol", "state"]
         assert (ready["keys"], ready["insecure"]) == ("own", insecure)
         url = ready["ports"][0]["url"]
         assert marks_of(url) == Marks.EMULATOR | (Marks.INSECURE if insecure else Marks(0))
