@@ -24,6 +24,18 @@ LINTERS: dict[str, tuple[str, ...]] = {
     "mypy": (*PYTHON, "-m", "mypy", "--no-error-summary"),
     # Not the console script: its first line names a directory, and a checkout may be moved.
     "imports": (*PYTHON, "-c", "from importlinter.cli import lint_imports_command as main; main()"),
+    "site": (
+        *PYTHON,
+        "-m",
+        "sphinx",
+        "--fail-on-warning",
+        "--keep-going",
+        "--quiet",
+        "-b",
+        "html",
+        "docs",
+        "build/site",
+    ),
 }
 # Whole processes, exhaustive matrices and long searches run untraced: tracing makes them several times slower, and a
 # line that is reached only there is not tested as by a test of its own.

@@ -8,6 +8,7 @@ from pathlib import Path
 from emulator.control.openapi import openapi_text
 from emulator.control.operations import OPERATIONS
 from emulator.control.reference import CONTROL_PARTS
+from emulator.cli.reference import command_line_page
 from emulator.reference import MODEL_PARTS, PAGES
 from emulator.specification import specification
 from protocol.export import markdown
@@ -32,6 +33,7 @@ DOCUMENTS: Mapping[str, Callable[[str], str]] = {
     "docs/openapi.json": _whole(lambda: openapi_text(OPERATIONS)),
     "docs/your-own-protocol.md": lambda present: markdown.refresh(present, WALKTHROUGH),
     "docs/pytest.md": lambda present: markdown.refresh(present, PYTEST_PARTS),
+    "docs/cli.md": _whole(command_line_page),
     "docs/invariants.md": _whole(invariants_page),
     **{name: _whole(page) for name, page in PAGES.items()},
     **{f"docs/foreign/{form.file_name}": _whole(form.text) for form in FORMS.values() if form.file_name},

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from emulator.cli.reference import command_line_page
 from emulator.faults.arming import arming
 from emulator.reference import MODEL_PARTS, PAGES
 from emulator.specification import specification
@@ -29,6 +30,10 @@ def test_a_generated_page_is_current(name: str) -> None:
 def test_a_description_for_other_tools_is_current(name: str) -> None:
     text = (ROOT / "docs" / "foreign" / FORMS[name].file_name).read_text(encoding="utf-8")
     assert text == FORMS[name].text(), "run scripts/docs"
+
+
+def test_the_reference_of_the_command_line_is_current() -> None:
+    assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == command_line_page(), "run scripts/docs"
 
 
 def test_the_specification_is_current() -> None:
