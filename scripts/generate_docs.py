@@ -5,10 +5,10 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from emulator.cli.reference import command_line_page
 from emulator.control.openapi import openapi_text
 from emulator.control.operations import OPERATIONS
 from emulator.control.reference import CONTROL_PARTS
-from emulator.cli.reference import command_line_page
 from emulator.reference import MODEL_PARTS, PAGES
 from emulator.specification import specification
 from protocol.export import markdown
