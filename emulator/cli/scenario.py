@@ -6,6 +6,7 @@ import json
 import os
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import click
@@ -83,7 +84,10 @@ def show_schema() -> None:
 @click.option("--port", required=True, metavar="URL", help="The port of the pump.")
 @click.option("--clock", required=True, metavar="PATH", help="The lockstep clock of the scenario.")
 @click.option("--role", type=click.Choice(["reader", "patient", "clinician"]), default="clinician", show_default=True)
-def run_sample(name: str, task: str, port: str, clock: str, role: str) -> None:
+@click.option(
+    "--programs", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Where its programs are."
+)
+def run_sample(name: str, task: str, port: str, clock: str, role: str, programs: Path) -> None:
     """Run a sample programmer as a process of its own, as a scenario starts one; it prints its report."""
     from emulator.scenario.samples.process import NoClock, report_text, run_sample_process
 
@@ -95,7 +99,7 @@ def run_sample(name: str, task: str, port: str, clock: str, role: str) -> None:
     except TaskError as error:
         raise UsageFailure(f"{error}.") from None
     try:
-        report = run_sample_process(sample, asked, port, clock, state_directory(os.environ), role)
+        report = run_sample_process(sample, asked, port, clock, state_directory(os.environ), role, programs)
     except (NoClock, LinkError) as error:
         raise LinkFailure(str(error)) from None
     click.echo(report_text(report))

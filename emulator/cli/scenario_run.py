@@ -56,6 +56,7 @@ Behind -- stands the programmer's command, that is run for every task; in its wo
   {port}      the port of the pump, as pyserial opens it
   {task}      what it is to do, such as: bolus 100uL over 10min
   {report}    a file for its report, a JSON object; or it is the last line that it prints
+  {programs}  a directory with the programs that its tasks name
   {clock}     the lockstep clock, for a programmer that lets virtual time pass by itself
   {scenario}  the name of the scenario
 

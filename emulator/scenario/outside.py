@@ -44,7 +44,7 @@ US_PER_S: Final = 1_000_000
 LINE_END_S: Final = 2.0
 """How long a line may stay open behind the end of its process."""
 SAID: Final = ("stdout", "stderr")
-PLACEHOLDERS: Final = ("port", "task", "report", "clock", "scenario")
+PLACEHOLDERS: Final = ("port", "task", "report", "clock", "programs", "scenario")
 
 
 class ProgrammerNotStarted(Exception):
@@ -85,6 +85,11 @@ class OutsideRun:
         """Run the timeline to its end, or to the deadline."""
         programmer = self.command[0]
         self._cancel_at_sigterm()
+        self._programs.mkdir()
+        for name, data in self.scenario.programs:
+            file = self._programs / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
         clock = await asyncio.start_unix_server(self._serve_clock, self._clock_path, limit=MAX_LINE_BYTES)
         try:
             async with asyncio.timeout(self.scenario.wall_us / US_PER_S):
@@ -157,6 +162,10 @@ class OutsideRun:
         return str(self.folder / "clock")
 
     @property
+    def _programs(self) -> Path:
+        return self.folder / "programs"
+
+    @property
     def _report_path(self) -> Path:
         return self.folder / "report.json"
 
@@ -218,6 +227,7 @@ class OutsideRun:
             "task": task.text,
             "report": str(self._report_path),
             "clock": self._clock_path,
+            "programs": str(self._programs),
             "scenario": self.scenario.name,
         }
         command = [_filled(word, values) for word in self.command]

@@ -122,7 +122,10 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One scenario. All durations are virtual microseconds, but for `wall_us`."""
+    """One scenario. All durations are virtual microseconds, but for `wall_us`.
+
+    programs   the texts of the programs that its tasks name, by the name that they say
+    """
 
     name: str
     title: str
@@ -140,3 +143,8 @@ class Scenario:
     per_request_us: int
     steps: tuple[Step, ...]
     expectations: tuple[Expectation, ...]
+    programs: tuple[tuple[str, bytes], ...] = ()
+
+    def program(self, name: str) -> bytes:
+        """The text of a program that a task names. Raises KeyError."""
+        return dict(self.programs)[name]

@@ -5,6 +5,7 @@ All of a file is checked before anything of it is run: fields and their types by
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,7 @@ from emulator.control.refusal import RequestError
 from emulator.faults.arming import arming
 from emulator.faults.syntax import FaultSyntaxError
 from emulator.inputs import ClearFaults, CutPower, RestorePower, UseSyringe
+from emulator.programmer.program_file import ProgramFileError, read_program_file
 from emulator.programmer.toml_lines import KeyPath, key_lines
 from emulator.quantities import (
     QuantityError,
@@ -154,6 +156,11 @@ def read_scenario(name: str, data: bytes, names: Names, folder: Path | None = No
         per_request_us=file.read(parse_duration_us, table.clock.per_request, ("clock", "per_request")),
         steps=steps,
         expectations=expectations,
+        programs=tuple(
+            _program(file, str(step.deed.task.values["FILE"]), ("step", place, "task"))
+            for place, step in enumerate(steps)
+            if isinstance(step.deed, Begin) and "FILE" in step.deed.task.values
+        ),
     )
 
 
@@ -238,24 +245,29 @@ def _pump(file: _File, table: PumpTable) -> PumpPlan:
     if profile not in shipped_profiles():
         profile = str(_beside(file, profile, ("pump", "profile"), shipped_profiles()))
     file.read(lambda text: profile_text(text).parse(), profile, ("pump", "profile"))
-    program = _program(file, table.program) if table.program is not None else None
+    program = _program(file, table.program, ("pump", "program")) if table.program is not None else None
     return PumpPlan(profile, table.seed, table.insecure, table.role, program)
 
 
-def _program(file: _File, name: str) -> tuple[str, bytes]:
+def _program(file: _File, name: str, path: KeyPath) -> tuple[str, bytes]:
+    """The name and the text of a program that is one."""
     shipped = sorted(item.name.removesuffix(".toml") for item in _PROGRAMS.iterdir() if item.name.endswith(".toml"))
-    if name in shipped:
-        return f"{name}.toml", (_PROGRAMS / f"{name}.toml").read_bytes()
-    path = _beside(file, name, ("pump", "program"), shipped)
-    return str(path), path.read_bytes()
+    try:
+        found = _PROGRAMS / f"{name}.toml" if name in shipped else _beside(file, name, path, shipped)
+        data = found.read_bytes()
+        read_program_file(name, data)
+    except (OSError, ProgramFileError) as error:
+        raise file.error(str(error), path) from None
+    return name, data
 
 
 def _beside(file: _File, name: str, path: KeyPath, shipped: Sequence[str]) -> Path:
     """A file that a scenario names: it stands beside it, or below."""
     if file.folder is not None and name.endswith(".toml") and not Path(name).is_absolute() and "\0" not in name:
         found = file.folder / name
-        if found.is_file() and found.resolve().is_relative_to(file.folder.resolve()):
-            return found
+        with contextlib.suppress(OSError):
+            if found.is_file() and found.resolve().is_relative_to(file.folder.resolve()):
+                return found
     allowed = ", ".join(shipped)
     raise file.error(f"{name!r} is neither a .toml file beside the scenario nor one of {allowed}", path)
 

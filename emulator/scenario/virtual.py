@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 
 from emulator.inputs import LineChange
@@ -121,13 +120,8 @@ def prepare_pump(scenario: Scenario, stage: Stage) -> None:
 def _carry_out(scenario: Scenario, sample: Sample, task: Task, stage: Stage, shelf: Shelf) -> Told:
     line, report, ended = StagedLine(stage), None, "exited"
     try:
-        report = carry_out_task(sample, task, line, shelf, scenario.pump.role, program_bytes)
+        report = carry_out_task(sample, task, line, shelf, scenario.pump.role, scenario.program)
     except Killed:
         ended = "killed"
         line.close()
     return Told(task.text, task.word, report, ended, stage.now_us)
-
-
-def program_bytes(name: str) -> bytes:
-    """The bytes of a shipped program."""
-    return (resources.files("emulator") / "programs" / f"{name}.toml").read_bytes()

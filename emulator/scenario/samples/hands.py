@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-from emulator.programmer.book import Book
+from emulator.programmer.book import Book, BookError
 from emulator.programmer.effects import NoPump, PumpRefused, Reply, run
 from emulator.programmer.ledger import Host
+from emulator.programmer.program_said import ProgramFileError
+from emulator.programmer.programming import StageDiffers, StageGone
 from emulator.scenario.samples.sample import Desk, Report, Sample, Shelf
 from emulator.scenario.tasks import Task
 from protocol.frame import MAJOR, MINOR
@@ -173,7 +175,7 @@ def carry_out_task(
         book = shelf.books.get(hands.serial_number) or Book(serial_number=hands.serial_number)
         desk = Desk(Host(book, Role[role.upper()], hands.host_id), shelf, programs)
         report = run(sample.tasks[task.word](desk, task), hands)
-    except NoPump as error:
+    except (NoPump, BookError, ProgramFileError, StageDiffers, StageGone) as error:
         report = {"outcome": "failed", "reason": str(error)}
     except PumpRefused as refused:
         report = refusal_report(refused.nak)

@@ -12,7 +12,6 @@ from emulator.scenario.clock import ClockAnswer, ClockRequest, decode_answer, en
 from emulator.scenario.samples.hands import carry_out_task
 from emulator.scenario.samples.sample import Report, Sample, Shelf
 from emulator.scenario.tasks import Task
-from emulator.scenario.virtual import program_bytes
 
 SHELF = "shelf.json"
 
@@ -105,10 +104,14 @@ class ClockedLine:
         return answer
 
 
-def run_sample_process(sample: Sample, task: Task, url: str, clock: str, state: Path, role: str) -> Report:
-    """Carry a task out at a port. Raises NoClock and LinkError."""
+def run_sample_process(
+    sample: Sample, task: Task, url: str, clock: str, state: Path, role: str, programs: Path
+) -> Report:
+    """Carry a task out at a port; programs that it names are files in `programs`. Raises NoClock and LinkError."""
     shelf = ShelfFile(state)
-    return carry_out_task(sample, task, ClockedLine(url, clock, shelf), shelf.shelf, role, program_bytes)
+    return carry_out_task(
+        sample, task, ClockedLine(url, clock, shelf), shelf.shelf, role, lambda name: (programs / name).read_bytes()
+    )
 
 
 def report_text(report: Report) -> str:
