@@ -22,6 +22,7 @@ from typing import Final, Protocol
 from emulator.capture import pcapng
 from emulator.capture.pcapng import Packet
 from emulator.capture.targets import CaptureEnded, Target, open_target
+from emulator.host_files import SYSTEM, HostFiles
 
 QUEUE_BYTES: Final = 8 << 20
 """What waits for the disk or the reader at most, packets and their comments counted."""
@@ -42,13 +43,19 @@ class Sink(Protocol):
         """Write what is queued, for so long at most."""
 
 
-def open_sink(path: Path, header: bytes, tell: Callable[[str], None], limit_bytes: int = QUEUE_BYTES) -> CaptureSink:
+def open_sink(
+    path: Path,
+    header: bytes,
+    tell: Callable[[str], None],
+    limit_bytes: int = QUEUE_BYTES,
+    files: HostFiles = SYSTEM,
+) -> CaptureSink:
     """Begin a capture. Raises CaptureFailed.
 
     header  what it begins with
     tell    takes a sentence, also from another thread; it neither waits nor fails
     """
-    return CaptureSink(path, open_target(path, header, tell), tell, limit_bytes)
+    return CaptureSink(path, open_target(path, header, tell, files), tell, limit_bytes)
 
 
 class CaptureSink:

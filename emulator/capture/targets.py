@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import stat
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from emulator.capture.pcapng import BlockType
+from emulator.host_files import SYSTEM, HostFiles, write_all
 
 FILE_MODE: Final = 0o666  # less the umask, as of any file that is no secret
 
@@ -57,7 +57,7 @@ class Target(Protocol):
         """Nothing more comes."""
 
 
-def open_target(path: Path, header: bytes, tell: Callable[[str], None]) -> Target:
+def open_target(path: Path, header: bytes, tell: Callable[[str], None], files: HostFiles = SYSTEM) -> Target:
     """The target at a path; raises CaptureFailed for a file that cannot be made, or is there and no capture."""
     try:
         is_pipe = stat.S_ISFIFO(path.stat().st_mode)
@@ -65,7 +65,7 @@ def open_target(path: Path, header: bytes, tell: Callable[[str], None]) -> Targe
         is_pipe = False
     except OSError as error:
         raise CaptureFailed(f"{path} cannot be opened: {error.strerror}.") from None
-    return _Pipe(path, header, tell) if is_pipe else _File(path, header)
+    return _Pipe(path, header, tell, files) if is_pipe else _File(path, header, files)
 
 
 class _File:
@@ -74,22 +74,23 @@ class _File:
     awaits_reader = False
     reader_fd = None
 
-    def __init__(self, path: Path, header: bytes) -> None:
+    def __init__(self, path: Path, header: bytes, files: HostFiles) -> None:
         self._path = path
+        self._files = files
         self._size = 0
         try:
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK, FILE_MODE)
+            self._fd = files.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, FILE_MODE)
         except OSError as error:
             raise CaptureFailed(f"{path} cannot be opened: {error.strerror}.") from None
         try:
             self._take_possession()
-            _write_all(self._fd, header)
+            write_all(files, self._fd, header)
             self._size = len(header)
         except OSError as error:
-            os.close(self._fd)
+            self.close()
             raise CaptureFailed(f"{path} cannot be written: {error.strerror}.") from None
         except CaptureFailed:
-            os.close(self._fd)
+            self.close()
             raise
 
     def begin(self) -> None:
@@ -104,10 +105,10 @@ class _File:
                 raise CaptureEnded(
                     f"capture: {self._path} has been removed; nothing more is captured, and the pump goes on."
                 )
-            _write_all(self._fd, block)
+            write_all(self._files, self._fd, block)
         except OSError as error:
             with contextlib.suppress(OSError):
-                os.ftruncate(self._fd, self._size)
+                self._files.truncate(self._fd, self._size)
             raise CaptureEnded(
                 f"capture: {self._path} cannot be written: {error.strerror}; it ends here, is whole up to here, and "
                 "the pump goes on."
@@ -116,27 +117,28 @@ class _File:
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
-            os.close(self._fd)
+            self._files.close(self._fd)
 
     def _take_possession(self) -> None:
         if not stat.S_ISREG(os.fstat(self._fd).st_mode):
             raise CaptureFailed(f"{self._path} is neither a file nor a named pipe; a capture goes to one of these.")
-        if not _lock(self._fd):
+        if not self._files.lock(self._fd):
             raise CaptureFailed(f"{self._path} is being written by another pump; give each a file of its own.")
-        start = os.pread(self._fd, len(_PCAPNG_START), 0)
+        start = self._files.read(self._fd, len(_PCAPNG_START), 0)
         if start not in (b"", _PCAPNG_START):
             raise CaptureFailed(
                 f"{self._path} is there and is no capture; allowed are a new file, a pcapng file (which is written "
                 "over), and a named pipe."
             )
-        os.ftruncate(self._fd, 0)
+        self._files.truncate(self._fd, 0)
 
 
 class _Pipe:
     """A named pipe and its readers, one after the other."""
 
-    def __init__(self, path: Path, header: bytes, tell: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, header: bytes, tell: Callable[[str], None], files: HostFiles) -> None:
         self._path = path
+        self._files = files
         self._header = header
         self._tell = tell
         self._fd: int | None = None
@@ -152,9 +154,9 @@ class _Pipe:
         while self._fd is None:
             try:
                 # The system lets this thread wait until somebody opens the other end.
-                self._fd = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY)
+                self._fd = self._files.open(self._path, os.O_WRONLY)
                 self._check(self._fd)
-                _write_all(self._fd, self._header)
+                write_all(self._files, self._fd, self._header)
             except BrokenPipeError:
                 self.close()
             except OSError as error:
@@ -169,7 +171,7 @@ class _Pipe:
     def write(self, block: bytes) -> None:
         while self._fd is not None:
             try:
-                _write_all(self._fd, block)
+                write_all(self._files, self._fd, block)
             except BrokenPipeError:
                 self.reader_gone()
             except OSError as error:
@@ -180,13 +182,13 @@ class _Pipe:
     def close(self) -> None:
         if self._fd is not None:
             with contextlib.suppress(OSError):
-                os.close(self._fd)
+                self._files.close(self._fd)
             self._fd = None
 
     def _check(self, fd: int) -> None:
         if not stat.S_ISFIFO(os.fstat(fd).st_mode):
             raise OSError(errno.EINVAL, "it is a named pipe no more")
-        if not _lock(fd):
+        if not self._files.lock(fd):
             raise OSError(errno.EBUSY, "another pump writes to it")
 
     def _end(self, error: OSError) -> CaptureEnded:
@@ -194,18 +196,3 @@ class _Pipe:
             f"capture: {self._path} cannot be written: {error.strerror}; nothing more is captured, and the pump goes "
             "on."
         )
-
-
-def _lock(fd: int) -> bool:
-    """Whether nobody else writes here, which holds until it is closed."""
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(fd, rest) :]

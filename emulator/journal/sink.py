@@ -10,7 +10,6 @@ Rules of this file:
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import stat
 import threading
@@ -18,10 +17,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from emulator.host_files import SYSTEM, HostFiles
 from emulator.journal.header import START
 
 QUEUE_BYTES: Final = 8 << 20
 """What waits for the disk at most."""
+MOST_FILE_BYTES: Final = 4 << 30
+"""The largest journal: weeks of a busy line. One that nobody looks after must not fill a disk."""
 CLOSE_DEADLINE_S: Final = 2.0
 """How long the end of a journal waits for what is still to be written."""
 FILE_MODE: Final = 0o666  # less the umask, as of any file that is no secret
@@ -34,17 +36,28 @@ class JournalFailed(Exception):
 class JournalSink:
     """A file, a queue of bytes for it, and the thread between."""
 
-    def __init__(self, path: Path, header: str, tell: Callable[[str], None], limit_bytes: int = QUEUE_BYTES) -> None:
+    def __init__(
+        self,
+        path: Path,
+        header: str,
+        tell: Callable[[str], None],
+        limit_bytes: int = QUEUE_BYTES,
+        *,
+        most_bytes: int = MOST_FILE_BYTES,
+        files: HostFiles = SYSTEM,
+    ) -> None:
         """Begin a journal; `tell` takes a sentence, also from another thread. Raises JournalFailed."""
         self._path = path
         self._tell = tell
         self._limit_bytes = limit_bytes
-        self._fd = _open(path)
+        self._most_bytes = most_bytes
+        self._files = files
+        self._fd = _open(files, path)
         self._size = 0
         try:
             self._write(header.encode())
         except OSError as error:
-            os.close(self._fd)
+            self._close()
             raise JournalFailed(f"{path} cannot be written: {error.strerror}.") from None
         self._waiting = bytearray()
         self._writing = 0
@@ -60,16 +73,17 @@ class JournalSink:
         with self._changed:
             if self._ended or self._closing:
                 return
-            if len(self._waiting) + self._writing + len(data) <= self._limit_bytes:
+            queued = len(self._waiting) + self._writing + len(data)
+            too_slow, too_large = queued > self._limit_bytes, self._size + queued > self._most_bytes
+            if not (too_slow or too_large):
                 self._waiting += data
                 self._changed.notify()
                 return
             # What waits is whole, and is still written.
             self._ended = True
             self._changed.notify()
-        self._tell(
-            f"journal: {self._path} is written too slowly; it ends here, is whole up to here, and the pump goes on."
-        )
+        why = f"has {self._most_bytes:,} bytes, the most that it may have" if too_large else "is written too slowly"
+        self._tell(f"journal: {self._path} {why}; it ends here, is whole up to here, and the pump goes on.")
 
     def close(self, deadline_s: float = CLOSE_DEADLINE_S) -> None:
         """Write what is queued, for so long at most; what could not be written is told."""
@@ -86,7 +100,7 @@ class JournalSink:
                 self._write(batch)
         except OSError as error:
             with contextlib.suppress(OSError):
-                os.ftruncate(self._fd, self._size)
+                self._files.truncate(self._fd, self._size)
             with self._changed:
                 self._ended = True
                 self._waiting.clear()
@@ -95,7 +109,12 @@ class JournalSink:
                 "the pump goes on."
             )
         finally:
-            os.close(self._fd)
+            self._close()
+
+    def _close(self) -> None:
+        # The system may say only now that it has lost something; the journal is as it is then.
+        with contextlib.suppress(OSError):
+            self._files.close(self._fd)
 
     def _next(self) -> bytes:
         """Wait for lines; none means that the end has come."""
@@ -113,37 +132,36 @@ class JournalSink:
         rest = memoryview(data)
         try:
             while rest:
-                rest = rest[os.write(self._fd, rest) :]
+                rest = rest[self._files.write(self._fd, rest) :]
         finally:
             taken = data[: len(data) - len(rest)]
             self._size += taken.rfind(b"\n") + 1
 
 
-def _open(path: Path) -> int:
+def _open(files: HostFiles, path: Path) -> int:
     """The file, ours alone while it is written, and empty."""
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK, FILE_MODE)
+        fd = files.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, FILE_MODE)
     except OSError as error:
         raise JournalFailed(f"{path} cannot be opened: {error.strerror}.") from None
     try:
-        _take_possession(fd, path)
+        _take_possession(files, fd, path)
     except (JournalFailed, OSError) as error:
-        os.close(fd)
+        with contextlib.suppress(OSError):
+            files.close(fd)
         if isinstance(error, OSError):
             raise JournalFailed(f"{path} cannot be written: {error.strerror}.") from None
         raise
     return fd
 
 
-def _take_possession(fd: int, path: Path) -> None:
+def _take_possession(files: HostFiles, fd: int, path: Path) -> None:
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         raise JournalFailed(f"{path} is no file; a journal goes to one.")
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise JournalFailed(f"{path} is being written by another pump; give each a file of its own.") from None
-    if os.pread(fd, len(START), 0) not in (b"", START):
+    if not files.lock(fd):
+        raise JournalFailed(f"{path} is being written by another pump; give each a file of its own.")
+    if files.read(fd, len(START), 0) not in (b"", START):
         raise JournalFailed(
             f"{path} is there and is no journal; allowed are a new file, and a journal (which is written over)."
         )
-    os.ftruncate(fd, 0)
+    files.truncate(fd, 0)

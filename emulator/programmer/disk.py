@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from emulator.host_files import SYSTEM, HostFiles, read_file, sync_path, write_file
+
 FILE_MODE = 0o600
 DIRECTORY_MODE = 0o700
 LOCK_POLL_S = 0.05
+MOST_BYTES = 4 << 20
+"""More of a file is never read; a book has less."""
 
 
 class LockedError(Exception):
@@ -44,6 +47,9 @@ class HostDisk(Protocol):
 class RealDisk:
     """The disk of this machine."""
 
+    def __init__(self, files: HostFiles = SYSTEM) -> None:
+        self._files = files
+
     def make_directory(self, path: Path) -> None:
         """See HostDisk."""
         missing = [level for level in (path, *path.parents) if not level.exists()]
@@ -53,49 +59,33 @@ class RealDisk:
 
     def read(self, path: Path) -> bytes | None:
         """See HostDisk."""
-        try:
-            return path.read_bytes()
-        except FileNotFoundError:
-            return None
+        return read_file(self._files, path, MOST_BYTES)
 
     def write(self, path: Path, data: bytes) -> None:
         """See HostDisk."""
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+        write_file(self._files, path, data, FILE_MODE)
 
     def sync(self, path: Path) -> None:
         """See HostDisk."""
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            # On macOS fsync stops at the drive's own cache.
-            if hasattr(fcntl, "F_FULLFSYNC"):
-                with contextlib.suppress(OSError):
-                    fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-                    return
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_path(self._files, path)
 
     def rename(self, old: Path, new: Path) -> None:
         """See HostDisk."""
-        old.replace(new)
+        self._files.rename(old, new)
 
     @contextlib.contextmanager
     def lock(self, path: Path, patience_s: float) -> Iterator[None]:
         """See HostDisk."""
         # The lock goes with the descriptor, so it cannot outlive a killed process.
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
+        descriptor = self._files.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
         try:
             give_up_at = time.monotonic() + patience_s
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() >= give_up_at:
-                        raise LockedError from None
-                    time.sleep(LOCK_POLL_S)
+            while not self._files.lock(descriptor):
+                if time.monotonic() >= give_up_at:
+                    raise LockedError
+                time.sleep(LOCK_POLL_S)
             yield
         finally:
-            os.close(descriptor)
+            # Whatever it says, the lock is gone.
+            with contextlib.suppress(OSError):
+                self._files.close(descriptor)
