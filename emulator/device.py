@@ -35,7 +35,7 @@ from emulator.inputs import (
     UseSyringe,
 )
 from emulator.lines import OUTPUT_LIMIT, LineBreak, Lines
-from emulator.wire import Guard, Names, WireProtocol
+from emulator.wire import FaultNames, Guard, WireProtocol, abilities_of
 from firmware_model.faults import ArmedFault
 from firmware_model.plant.mixture import mixture_of
 from firmware_model.pump import FaultChanged, PowerCut, PowerRestored, Pump, Recorded, ToneSounded
@@ -82,9 +82,9 @@ class Device:
         return self.wire.guard
 
     @property
-    def fault_names(self) -> Names:
+    def fault_names(self) -> FaultNames:
         """What a line fault can name, in each direction."""
-        return self.wire.names
+        return FaultNames(self.wire.names, abilities_of(self.wire))
 
     def armed_faults(self) -> tuple[str | ArmedFault, ...]:
         """The faults that are armed: those of the line as they are written, those of the pump as they stand."""

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 
 from emulator import events
 from emulator.event_queue import EventQueue
-from emulator.faults.carrier import Cargo, Carrier, Lane, LineBreaks, LineMends, Load, PowerBack, PowerGoes
+from emulator.faults.carrier import Cargo, Carrier, Lane, LineBreaks, LineMends, Load, PowerBack, PowerGoes, SessionGoes
 from emulator.faults.line import LineFaults
 from emulator.inputs import LineChange
-from emulator.wire import Direction, FrameCutter, WireFrame, WireProtocol
+from emulator.wire import Direction, FrameCutter, SealingWire, SessionWire, WireFrame, WireProtocol
 from firmware_model.pump import Pump
 
 OUTPUT_LIMIT = 65_536
@@ -72,7 +72,7 @@ class Lines:
     """All lines of one pump. Whoever owns it lets the model answer and takes what pump and wire have made of it."""
 
     def __init__(self, pump: Pump, wire: WireProtocol, told: EventQueue, serve: Callable[[int], None]) -> None:
-        self.faults = LineFaults()
+        self.faults = LineFaults(wire if isinstance(wire, SealingWire) else None)
         self.carrier = Carrier()
         self._pump = pump
         self._wire = wire
@@ -169,6 +169,9 @@ class Lines:
                 self._break(port, self._line(port), lasting_us, now)
             case LineMends(port):
                 self._mend(port, self._line(port))
+            case SessionGoes(port):
+                if isinstance(self._wire, SessionWire):
+                    self._wire.forget_session(port, now)
             case Cargo(lane):
                 untouched = load.as_sent and now == load.sent_us
                 if not untouched:
@@ -234,6 +237,8 @@ class Lines:
             self.carrier.schedule(PowerGoes(struck.power_off_us), now)
         if struck.broken_us:
             self.carrier.schedule(LineBreaks(port, struck.broken_us), now)
+        if struck.forgotten:
+            self.carrier.schedule(SessionGoes(port), now)
         fault, as_sent = " + ".join(struck.faults), True
         for piece in struck.pieces:
             is_frame = as_sent and piece.raw == frame.raw and not piece.turned

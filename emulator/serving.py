@@ -25,7 +25,7 @@ from emulator.inputs import Action, LineChange
 from emulator.lines import LineBreak
 from emulator.pacing import Pacer
 from emulator.ports.port import Port
-from emulator.wire import Names
+from emulator.wire import FaultNames
 from firmware_model.faults import ArmedFault
 
 # So much virtual time at most passes in one call of the device (more only if nothing happens in it), so that its
@@ -82,7 +82,7 @@ class Serveable(Protocol):
         """Whether a client holds a session."""
 
     @property
-    def fault_names(self) -> Names:
+    def fault_names(self) -> FaultNames:
         """What a line fault may name, in each direction."""
 
     def armed_faults(self) -> Sequence[str | ArmedFault]:
@@ -181,7 +181,7 @@ class Serving:
         return self._slice_end(now_us, SLICE_US)
 
     @property
-    def fault_names(self) -> Names:
+    def fault_names(self) -> FaultNames:
         """What a line fault may name, in each direction."""
         return self.device.fault_names
 

@@ -23,12 +23,12 @@ from firmware_model import commands
 from firmware_model.commands import Command, Refusal, Reply
 from firmware_model.profile import Profile
 from firmware_model.pump_events import FlagsSet, PumpEvent
-from protocol.channel import Opener, TagWrong
+from protocol.channel import Opener, TagWrong, turned_tag
 from protocol.device_end import DeviceEnd
 from protocol.errands import Errand, FailureToNote, Request, SlowRequestDue, TelemetryWanted
 from protocol.explain import FAULT_WORDS, explain, name_of
 from protocol.frame import EVENT_FLAGS, Frame, FrameError, parse_body
-from protocol.framing import Piece, StreamReader
+from protocol.framing import DELIMITER, Piece, StreamReader
 from protocol.keys import RoleKeys, test_keys
 from protocol.makers import maker_of
 from protocol.messages.codes import Role
@@ -88,7 +88,8 @@ def classify(piece: Piece, direction: Direction, find_opener: FindOpener = lambd
             words = LazyText(partial(_summary, body, frame, opener))
             if direction is Direction.ANSWER and frame.flags in EVENT_FLAGS:
                 direction = Direction.EVENT
-            return _make_frame(piece.raw, direction, name, effect, words, piece=piece, frame=frame)
+            sealed = bool(frame.sealed)
+            return _make_frame(piece.raw, direction, name, effect, words, sealed=sealed, piece=piece, frame=frame)
         except FrameError as error:
             fault = error.fault
     if fault is None:
@@ -251,6 +252,24 @@ class VpumpWire:
         """Let the wire's time-outs run out."""
         self._end.advance(now)
 
+    def with_wrong_tag(self, raw: bytes) -> bytes:
+        """A sealed frame, with a bit of its tag turned over."""
+        return resealed(raw, turned_tag)
+
+    def with_counter(self, raw: bytes, direction: Direction, by: int) -> bytes:
+        """A sealed frame, with another counter and the tag that it has with it."""
+
+        def recounted(frame: Frame) -> Frame:
+            opener = self._opener_of(direction, frame)
+            return frame if opener is None else opener.recounted(frame, by)
+
+        return resealed(raw, recounted)
+
+    def forget_session(self, port: int, now: int) -> None:
+        """A client that has been silent for too long has lost its session."""
+        self._end.advance(now)
+        self._end.forget_session(port)
+
     def _hello(self, role_keys: RoleKeys) -> HelloAnswer:
         published = identity.are_published(self._serial_number, role_keys)
         return identity.hello(self._profile, self._serial_number, insecure=self._insecure, test_keys=published)
@@ -260,6 +279,18 @@ class VpumpWire:
         if channel is None:
             return None
         return channel.requests if direction is Direction.REQUEST else channel.sent
+
+
+def resealed(raw: bytes, change: Callable[[Frame], Frame]) -> bytes:
+    """What a change makes of a sealed frame, with the checksum of the line made good; of anything else, nothing."""
+    pieces = list(StreamReader().feed(raw))
+    try:
+        frame = parse_body(pieces[0].body or b"") if len(pieces) == 1 else None
+        changed = change(frame).to_wire() if frame is not None and frame.sealed else raw
+    except (FrameError, TagWrong):
+        return raw
+    # Of two frames in a row, the second may have no delimiter of its own before it.
+    return changed if raw.startswith(DELIMITER) else changed.removeprefix(DELIMITER)
 
 
 def role_keys_of(keys: Mapping[str, bytes]) -> RoleKeys:

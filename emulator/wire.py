@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -35,6 +35,21 @@ Names = Mapping[Direction, Sequence[str]]
 def operation_names(operations: Sequence[str], announcements: Sequence[str] = ()) -> Names:
     """The names of operations that are asked and answered, and of what a pump says of its own accord."""
     return {Direction.REQUEST: operations, Direction.ANSWER: operations, Direction.EVENT: announcements}
+
+
+class Ability(Enum):
+    """What not every protocol can do for the faults of the line, as a sentence has it that misses it."""
+
+    SEALS = "frames with a tag and a counter"
+    SESSIONS = "sessions"
+
+
+@dataclass(frozen=True, slots=True)
+class FaultNames:
+    """What a fault of the line can say on one wire: `of` has the names of each direction."""
+
+    of: Names
+    abilities: frozenset[Ability] = frozenset(Ability)
 
 
 class LazyText(Struct, eq=False):
@@ -66,6 +81,7 @@ class WireFrame:
     rejected  why the piece is no acceptable frame, in words; empty for a good one
     at        index in `raw` of the byte for which it is rejected; None where nobody has looked for it
     silent    True for bytes that mean nothing at all, such as a spare delimiter
+    sealed    a tag and a counter come with it
     """
 
     raw: bytes
@@ -76,6 +92,7 @@ class WireFrame:
     rejected: str = ""
     silent: bool = False
     at: int | None = None
+    sealed: bool = False
 
 
 class FrameCutter(Protocol):
@@ -189,6 +206,34 @@ class WireProtocol(Protocol):
 
     def advance(self, now: int) -> None:
         """Let the wire's time-outs run out."""
+
+
+@runtime_checkable
+class SealingWire(Protocol):
+    """What a protocol with `sealed` frames can offer besides: the faults `tag-flip` and `counter-skip` work with it.
+
+    Bytes that are no sealed frame of this pump, because an earlier fault has hurt them, come back as they are.
+    """
+
+    def with_wrong_tag(self, raw: bytes) -> bytes:
+        """A frame whose tag is wrong, and whose checksum of the line is right."""
+
+    def with_counter(self, raw: bytes, direction: Direction, by: int) -> bytes:
+        """A frame sealed anew, with a counter that has gone on by so much from the frame before; 1 is as it should."""
+
+
+@runtime_checkable
+class SessionWire(Protocol):
+    """What a protocol with sessions can offer besides: the fault `session-drop` works with it."""
+
+    def forget_session(self, port: int, now: int) -> None:
+        """End what sessions there are on a line, as if its client had been silent for too long. Tell it nothing."""
+
+
+def abilities_of(wire: WireProtocol) -> frozenset[Ability]:
+    """What a protocol can do for the faults of the line."""
+    offers = {Ability.SEALS: isinstance(wire, SealingWire), Ability.SESSIONS: isinstance(wire, SessionWire)}
+    return frozenset(ability for ability, offered in offers.items() if offered)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

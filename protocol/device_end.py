@@ -115,13 +115,17 @@ class DeviceEnd:
         line = self._lines.get(port)
         if line is None or not line.open:
             return
-        for session in self._sessions:
-            if session.port == port:
-                self._end_session(session, "line")
+        for session in self._sessions.on(port):
+            self._end_session(session, "line")
         self._errands.forget(port, None)
         line.open = line.displaced = False
         line.forget_handshake()
         line.frames.clear()
+
+    def forget_session(self, port: int) -> None:
+        """The sessions of a line end as if its host had been silent for too long; it is told nothing."""
+        for session in self._sessions.on(port):
+            self._end_session(session, "silence")
 
     def power_lost(self) -> None:
         """Forget all that is volatile. Lines stay as they are."""

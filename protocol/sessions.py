@@ -204,6 +204,10 @@ class Sessions:
         self.live.remove(session)
         self.live.append(session)
 
+    def on(self, port: int) -> list[Session]:
+        """The live sessions of a port."""
+        return [each for each in self.live if each.port == port]
+
     def find(self, session_id: int, port: int) -> Session | None:
         """The live session of a port under an id."""
         for each in self.live:

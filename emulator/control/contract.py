@@ -10,7 +10,7 @@ from typing import Protocol
 
 from emulator.events import Event
 from emulator.inputs import Action
-from emulator.wire import Names
+from emulator.wire import FaultNames
 from firmware_model.faults import ArmedFault
 
 
@@ -21,7 +21,7 @@ class Serving(Protocol):
         """The virtual time."""
 
     @property
-    def fault_names(self) -> Names:
+    def fault_names(self) -> FaultNames:
         """What a line fault may name, in each direction."""
 
     async def jump(self, delta_us: int) -> object:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from emulator.wire import Direction, SealingWire
+
 MOST_PIECES: Final = 1_024
 """Of one frame, whatever is armed on it; what is beyond is lost."""
 BITS: Final = 8
@@ -32,13 +34,17 @@ class Piece:
 class Struck:
     """A frame, or what an earlier fault has left of it, with all that a fault may know.
 
-    earlier    the frame that matched before it, as it was sent; None for the first
     draw       a whole number from 0 to below its argument, from the fault's own generator
+    direction  which way it goes
+    seal       what makes another sealed frame of it; None where the protocol has none
+    earlier    the frame that matched before it, as it was sent; None for the first
     """
 
     raw: bytes
     values: Mapping[str, int]
     draw: Callable[[int], int]
+    direction: Direction
+    seal: SealingWire | None = None
     earlier: bytes | None = None
 
 
@@ -49,12 +55,14 @@ class Outcome:
     silence_us    for so long the line then carries nothing, either way
     power_off_us  the power goes, and comes back so much later; 0: when the tester gives it back; None: it stays
     broken_us     the line breaks, and is mended so much later; 0: it does not
+    forgotten     the pump forgets the session of the line
     """
 
     pieces: tuple[Piece, ...] = ()
     silence_us: int = 0
     power_off_us: int | None = None
     broken_us: int = 0
+    forgotten: bool = False
 
 
 Act = Callable[[Struck], Outcome]
@@ -148,6 +156,22 @@ def disconnect(struck: Struck) -> Outcome:
     return Outcome(broken_us=struck.values["lasting"])
 
 
+def flip_tag(struck: Struck) -> Outcome:
+    """Its tag is wrong."""
+    return _in_its_place(struck.seal.with_wrong_tag(struck.raw) if struck.seal else struck.raw)
+
+
+def skip_counter(struck: Struck) -> Outcome:
+    """It is sealed with another counter."""
+    by = struck.values["by"]
+    return _in_its_place(struck.seal.with_counter(struck.raw, struck.direction, by) if struck.seal else struck.raw)
+
+
+def drop_session(struck: Struck) -> Outcome:
+    """It goes on, and the pump has forgotten the session."""
+    return Outcome((Piece(struck.raw),), forgotten=True)
+
+
 class Composition:
     """What several faults, one after the other, make of one frame. `faults`: those that have struck, as written."""
 
@@ -158,6 +182,7 @@ class Composition:
         self.silence_us = 0
         self.power_off_us: int | None = None
         self.broken_us = 0
+        self.forgotten = False
 
     def add(self, fault: str, strike: Callable[[bytes], Outcome]) -> None:
         """Let one more fault strike each piece that is left."""
@@ -166,6 +191,7 @@ class Composition:
             outcome = strike(piece.raw)
             self.silence_us = max(self.silence_us, outcome.silence_us)
             self.broken_us = max(self.broken_us, outcome.broken_us)
+            self.forgotten = self.forgotten or outcome.forgotten
             if outcome.power_off_us is not None:
                 self.power_off_us = outcome.power_off_us
             pieces += [

@@ -6,10 +6,10 @@ from emulator.faults.device_faults import fault_text
 from emulator.faults.registry import line_fault_text, parse_fault
 from emulator.faults.spec import FaultSpec
 from emulator.inputs import ArmDeviceFault, ArmFault
-from emulator.wire import Names
+from emulator.wire import FaultNames
 
 
-def arming(text: str, names: Names) -> ArmFault | ArmDeviceFault:
+def arming(text: str, names: FaultNames) -> ArmFault | ArmDeviceFault:
     """The input that arms the fault that a line names; `names` are those of the wire.
 
     Raises FaultSyntaxError.

@@ -72,7 +72,14 @@ class LineMends:
     port: int
 
 
-Load = Cargo | PowerBack | PowerGoes | LineBreaks | LineMends
+@dataclass(frozen=True, slots=True)
+class SessionGoes:
+    """The pump forgets the session of a line."""
+
+    port: int
+
+
+Load = Cargo | PowerBack | PowerGoes | LineBreaks | LineMends | SessionGoes
 
 
 @dataclass(order=True, slots=True)
@@ -114,8 +121,8 @@ class Carrier:
             ahead = (each.due_us for each in self._waiting if each.keeps_its_place(cargo.lane))
             self._add(max((due_us, *ahead)), cargo, loose=loose)
 
-    def schedule(self, load: PowerGoes | PowerBack | LineBreaks | LineMends, due_us: int) -> None:
-        """Let the power go or come back, or a line break or mend, at an instant."""
+    def schedule(self, load: PowerGoes | PowerBack | LineBreaks | LineMends | SessionGoes, due_us: int) -> None:
+        """Let the power go or come back, a line break or mend, or a session go, at an instant."""
         self._add(due_us, load)
 
     def overtake(self, lane: Lane, now: int) -> None:

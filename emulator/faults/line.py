@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 
-from emulator.faults.acts import Act, Composition, Outcome, Struck
+from emulator.faults.acts import Composition, Outcome, Struck
 from emulator.faults.registry import REGISTRY, line_fault_text
 from emulator.faults.spec import ANY, CERTAIN_PPM, FaultSpec
-from emulator.wire import WireFrame
+from emulator.wire import Ability, SealingWire, WireFrame
 
 MOST_ARMED = 64
 
@@ -37,12 +37,14 @@ class _Armed:
     matched: int = 0
     struck: int = 0
     earlier: bytes | None = None
+    sealed_only: bool = field(init=False)
     dice: _Dice = field(init=False)
     values: Mapping[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
         self.dice = _Dice(self.fault.seed)
         self.values = dict(self.fault.own)
+        self.sealed_only = REGISTRY[self.fault.verb].needs is Ability.SEALS
 
     def gone(self, now: int) -> bool:
         """Whether it has struck as often as it may, or its window has passed."""
@@ -53,6 +55,8 @@ class _Armed:
         """Count a frame if it matches, and say whether it is struck."""
         fault = self.fault
         if now < self.begins_us or fault.direction is not frame.direction or fault.name not in (ANY, frame.name):
+            return False
+        if self.sealed_only and not frame.sealed:
             return False
         self.matched += 1
         if self.matched < fault.nth:
@@ -66,7 +70,8 @@ class _Armed:
 class LineFaults:
     """The faults that are armed on a device's lines. Each counts its own matches, and is gone when it is spent."""
 
-    def __init__(self) -> None:
+    def __init__(self, seal: SealingWire | None = None) -> None:
+        self._seal = seal
         self._armed: list[_Armed] = []
         self._silences: dict[int, tuple[int, str]] = {}
 
@@ -100,13 +105,18 @@ class LineFaults:
         for armed in self._armed:
             matched = armed.matched
             if armed.takes(frame, now) and composed.pieces:
-                composed.add(line_fault_text(armed.fault), partial(_struck_by, armed, REGISTRY[armed.fault.verb].act))
+                composed.add(line_fault_text(armed.fault), partial(self._struck_by, armed))
             if armed.matched > matched:
                 armed.earlier = frame.raw
         self._forget_the_gone(now)
         if composed.silence_us:
             self._silences[port] = (now + composed.silence_us, composed.faults[-1])
         return composed if composed.faults else None
+
+    def _struck_by(self, armed: _Armed, raw: bytes) -> Outcome:
+        fault = armed.fault
+        struck = Struck(raw, armed.values, armed.dice.draw, fault.direction, self._seal, armed.earlier)
+        return REGISTRY[fault.verb].act(struck)
 
     def _lost_in_silence(self, port: int, frame: WireFrame, now: int) -> Composition | None:
         until_us, fault = self._silences.get(port, (now, ""))
@@ -117,7 +127,3 @@ class LineFaults:
 
     def _forget_the_gone(self, now: int) -> None:
         self._armed = [armed for armed in self._armed if not armed.gone(now)]
-
-
-def _struck_by(armed: _Armed, act: Act, raw: bytes) -> Outcome:
-    return act(Struck(raw, armed.values, armed.dice.draw, armed.earlier))

@@ -19,7 +19,7 @@ from emulator.faults.device_faults import parse_device_fault
 from emulator.faults.parameters import DURATION, form_of, read_value, word_of
 from emulator.faults.spec import ANY, CERTAIN_PPM, FaultSpec
 from emulator.faults.syntax import FaultSyntaxError, split_parameters, unknown
-from emulator.wire import Direction, Names
+from emulator.wire import Ability, Direction, FaultNames
 from firmware_model.faults import FAULTS, DeviceFault, Parameter
 from firmware_model.quantities import SECONDS_PER_DAY, US_PER_SECOND
 
@@ -31,13 +31,17 @@ _MS_US = US_PER_SECOND // 1_000
 
 @dataclass(frozen=True, slots=True)
 class LineFaultKind:
-    """A kind of line fault: `act` says what becomes of a frame, with the values of `parameters`."""
+    """A kind of line fault: `act` says what becomes of a frame, with the values of `parameters`.
+
+    `needs`: what the protocol must be able to do. One that needs seals strikes sealed frames only.
+    """
 
     verb: str
     meaning: str
     example: str
     act: Act
     parameters: tuple[Parameter, ...] = ()
+    needs: Ability | None = None
 
 
 NTH, COUNT = "nth", "count"
@@ -142,6 +146,38 @@ _KINDS = (
         acts.stale,
     ),
     LineFaultKind(
+        "tag-flip",
+        "the tag of a sealed frame is wrong, though the checksum of the line is right",
+        "tag-flip answer BOLUS_EXECUTE nth=1 count=1",
+        acts.flip_tag,
+        needs=Ability.SEALS,
+    ),
+    LineFaultKind(
+        "counter-skip",
+        "a sealed frame has another counter than it should, and is otherwise good",
+        "counter-skip request STATUS by=1000 nth=1 count=1",
+        acts.skip_counter,
+        (
+            Parameter(
+                "by",
+                "",
+                "how far it has gone on from the frame before: 1 as it should, 0 the same again, less goes back",
+                1_000,
+                -1_000_000,
+                1_000_000_000_000,
+            ),
+        ),
+        needs=Ability.SEALS,
+    ),
+    LineFaultKind(
+        "session-drop",
+        "the pump forgets the session as if by silence, and tells nobody: at a request before its effect, at an answer"
+        " after it",
+        "session-drop answer BOLUS_PREPARE nth=1 count=1",
+        acts.drop_session,
+        needs=Ability.SESSIONS,
+    ),
+    LineFaultKind(
         "hang",
         "the line falls silent: the frame is lost, and all that comes behind it either way",
         "hang request STATUS lasting=10s nth=1 count=1",
@@ -180,16 +216,16 @@ def line_fault_text(fault: FaultSpec) -> str:
     return " ".join([fault.verb, fault.direction.value, fault.name, *words])
 
 
-def example_for(verb: str, names: Names) -> str:
+def example_for(verb: str, names: FaultNames) -> str:
     """A line fault as it can be written for a wire that has these names; for one that has none, as for ours."""
     _, direction, operation, *parameters = REGISTRY[verb].example.split()
-    known = names.get(Direction(direction), ())
+    known = names.of.get(Direction(direction), ())
     if known and operation not in known:
         operation = known[0]
     return " ".join((verb, direction, operation, *parameters))
 
 
-def parse_fault(text: str, names: Names) -> FaultSpec | DeviceFault:
+def parse_fault(text: str, names: FaultNames) -> FaultSpec | DeviceFault:
     """The fault that a line names; `names` are those of the wire. Raises FaultSyntaxError."""
     verb, *words = text.split() or [""]
     if verb in REGISTRY:
@@ -202,10 +238,13 @@ def parse_fault(text: str, names: Names) -> FaultSpec | DeviceFault:
     raise unknown(text, "verb", verb, [*REGISTRY, *FAULTS])
 
 
-def _parse_line_fault(text: str, verb: str, words: Sequence[str], names: Names) -> FaultSpec:
+def _parse_line_fault(text: str, verb: str, words: Sequence[str], names: FaultNames) -> FaultSpec:
     if len(words) < 2:
         example = example_for(verb, names)
         raise FaultSyntaxError(f"fault {text!r} is too short: it is VERB DIRECTION OPERATION, such as {example!r}")
+    needs = REGISTRY[verb].needs
+    if needs is not None and needs not in names.abilities:
+        raise FaultSyntaxError(f"fault {text!r}: {verb} needs {needs.value}, and the protocol of this pump has none")
     way, name, *rest = words
     direction = _direction(text, way, names)
     operation = _operation(text, name, direction, names)
@@ -218,8 +257,8 @@ def _parse_line_fault(text: str, verb: str, words: Sequence[str], names: Names) 
     return FaultSpec(verb, direction, operation, nth, count, chance_ppm, seed, after_us, for_us, own)
 
 
-def _direction(text: str, word: str, names: Names) -> Direction:
-    used = [direction.value for direction in Direction if names.get(direction)]
+def _direction(text: str, word: str, names: FaultNames) -> Direction:
+    used = [direction.value for direction in Direction if names.of.get(direction)]
     if word in used:
         return Direction(word)
     if word in [direction.value for direction in Direction]:
@@ -227,14 +266,14 @@ def _direction(text: str, word: str, names: Names) -> Direction:
     raise unknown(text, "direction", word, used)
 
 
-def _operation(text: str, word: str, direction: Direction, names: Names) -> str:
+def _operation(text: str, word: str, direction: Direction, names: FaultNames) -> str:
     if word.lower() == ANY:
         return ANY
     operation = word.upper()
-    if operation in names[direction]:
+    if operation in names.of[direction]:
         return operation
-    allowed = [*names[direction], ANY]
-    if any(operation in elsewhere for elsewhere in names.values()):
+    allowed = [*names.of[direction], ANY]
+    if any(operation in elsewhere for elsewhere in names.of.values()):
         way = f"{'an' if direction is not Direction.REQUEST else 'a'} {direction.value}"
         raise FaultSyntaxError(f"fault {text!r}: {operation} is never {way}; allowed are {', '.join(allowed)}")
     raise unknown(text, "operation", word, allowed)

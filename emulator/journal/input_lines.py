@@ -27,7 +27,7 @@ from emulator.inputs import (
     UseSyringe,
 )
 from emulator.journal.fields import Fields, JournalError
-from emulator.wire import Names
+from emulator.wire import FaultNames
 from firmware_model.memory import CutMode
 
 MOST_US: Final = 2**62
@@ -46,7 +46,7 @@ KeysOf = Callable[[Sequence[str], str], Mapping[str, bytes] | None]
 class InputReading:
     """What reading an input needs: the operations that faults name, and the keys that the user has given."""
 
-    names: Names
+    names: FaultNames
     keys_of: KeysOf
 
 

@@ -20,7 +20,7 @@ from emulator.events import Event
 from emulator.inputs import Action, Advance, Bytes, Control, Input, Line, LineChange
 from emulator.journal.input_lines import input_document
 from emulator.lines import LineBreak
-from emulator.wire import LazyText, Names
+from emulator.wire import FaultNames, LazyText
 from firmware_model.faults import ArmedFault
 
 CHECK_EVERY: Final = 64
@@ -119,7 +119,7 @@ class JournaledDevice:
         return self.device.session_open
 
     @property
-    def fault_names(self) -> Names:
+    def fault_names(self) -> FaultNames:
         """The operations that a line fault can name."""
         return self.device.fault_names
 

@@ -13,11 +13,11 @@ from emulator.faults.arming import arming, as_written
 from emulator.faults.catalogue import DEVICE, LINE, catalogue, line_parameters, own_parameters, times
 from emulator.faults.registry import REGISTRY
 from emulator.reference import faults_page
-from emulator.wire import operation_names
+from emulator.wire import FaultNames, operation_names
 from firmware_model.faults import FAULTS
 from protocol.messages.operations import OPERATIONS
 
-NAMES = operation_names([operation.name for operation in OPERATIONS])
+NAMES = FaultNames(operation_names([operation.name for operation in OPERATIONS]))
 
 
 def listed(*arguments: str) -> str:

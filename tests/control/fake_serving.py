@@ -15,7 +15,7 @@ from emulator.control.server import ControlHandle, start_control
 from emulator.events import Event, Logged, PowerChanged, SyringeUsed
 from emulator.faults.registry import line_fault_text
 from emulator.inputs import Action, ArmDeviceFault, ArmFault, ClearFaults, UseSyringe
-from emulator.wire import operation_names
+from emulator.wire import FaultNames, operation_names
 from firmware_model.faults import ArmedFault, FaultBoard
 
 PATIENCE_S = 20  # only a broken test waits this long
@@ -26,7 +26,7 @@ ROOM_NL = 20_000_000
 class FakeServing:
     """Records what it is asked, and tells a fixed story of events."""
 
-    fault_names = operation_names(["BOLUS_PREPARE", "BOLUS_EXECUTE", "GET_STATUS"])
+    fault_names = FaultNames(operation_names(["BOLUS_PREPARE", "BOLUS_EXECUTE", "GET_STATUS"]))
 
     def __init__(self) -> None:
         self.time_us = 0

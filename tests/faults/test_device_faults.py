@@ -8,6 +8,7 @@ from emulator.faults.device_faults import fault_text, parameters_of
 from emulator.faults.parameters import DURATION, UNITS, allowed_text, form_of
 from emulator.faults.registry import REGISTRY, parse_fault
 from emulator.faults.syntax import FaultSyntaxError
+from emulator.wire import FaultNames
 from firmware_model.faults import FAULTS, DeviceFault, FaultKind, Parameter, device_fault
 
 HOUR_US = 3_600_000_000
@@ -17,14 +18,14 @@ A_DURATION = f"but allowed is a duration from 0s to {YEARS} with its unit d, h, 
 
 
 def read(line: str) -> DeviceFault:
-    fault = parse_fault(line, {})
+    fault = parse_fault(line, FaultNames({}))
     assert isinstance(fault, DeviceFault)
     return fault
 
 
 def refusal(line: str) -> str:
     with pytest.raises(FaultSyntaxError) as caught:
-        parse_fault(line, {})
+        parse_fault(line, FaultNames({}))
     return str(caught.value)
 
 
@@ -52,7 +53,7 @@ def made(kind: FaultKind, values: dict[str, int]) -> DeviceFault | None:
 
 @given(device_faults())
 def test_what_a_fault_is_written_as_is_what_it_is_read_from(fault: DeviceFault) -> None:
-    assert parse_fault(fault_text(fault), {}) == fault
+    assert parse_fault(fault_text(fault), FaultNames({})) == fault
 
 
 @given(device_faults(), st.randoms(use_true_random=False), st.sampled_from([" ", "  ", "\t", "\n "]))
@@ -61,7 +62,7 @@ def test_the_order_of_parameters_and_the_width_of_gaps_mean_nothing(
 ) -> None:
     verb, *words = fault_text(fault).split()
     random.shuffle(words)  # type: ignore[attr-defined]
-    assert parse_fault(gap.join([verb, *words]) + gap, {}) == fault
+    assert parse_fault(gap.join([verb, *words]) + gap, FaultNames({})) == fault
 
 
 @given(st.sampled_from(list(FAULTS)), st.data())

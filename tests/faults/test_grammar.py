@@ -10,12 +10,12 @@ from emulator.faults.arming import arming, as_written
 from emulator.faults.registry import PARAMETERS, REGISTRY, line_fault_text, parse_fault
 from emulator.faults.spec import ANY, FaultSpec
 from emulator.faults.syntax import FaultSyntaxError
-from emulator.wire import Direction, operation_names
+from emulator.wire import Ability, Direction, FaultNames, operation_names
 from firmware_model.faults import FAULTS, Parameter
 from protocol.messages.operations import OPERATIONS
 
 OPERATION_NAMES = tuple(operation.name for operation in OPERATIONS)
-NAMES = operation_names(OPERATION_NAMES, ("EVENT", "NOTICE"))
+NAMES = FaultNames(operation_names(OPERATION_NAMES, ("EVENT", "NOTICE")))
 ALL_NAMES = ", ".join([*OPERATION_NAMES, ANY])
 ALL_VERBS = ", ".join([*REGISTRY, *FAULTS])
 
@@ -32,7 +32,7 @@ def _faults(draw: st.DrawFn) -> FaultSpec:
     """Any fault that the registry makes: each parameter anywhere in its range, its ends not seldom."""
     kind = REGISTRY[draw(st.sampled_from(list(REGISTRY)))]
     direction = draw(st.sampled_from(Direction))
-    name = draw(st.sampled_from([*NAMES[direction], ANY]))
+    name = draw(st.sampled_from([*NAMES.of[direction], ANY]))
     nth, count, chance_ppm, seed, after_us, for_us = (draw(_anywhere(each)) for each in PARAMETERS)
     own = tuple((each.name, draw(_anywhere(each))) for each in kind.parameters)
     return FaultSpec(kind.verb, direction, name, nth, count, chance_ppm, seed, after_us, for_us, own)
@@ -126,13 +126,33 @@ def test_a_line_that_says_nothing_known_is_refused_with_one_sentence(line: str) 
 @pytest.mark.parametrize("line", ["", "drop answer"])
 def test_the_example_is_one_that_this_wire_knows(line: str) -> None:
     with pytest.raises(FaultSyntaxError, match="such as 'drop answer READ nth=1 count=1'"):
-        parse_fault(line, operation_names(("READ", "GIVE")))
+        parse_fault(line, FaultNames(operation_names(("READ", "GIVE"))))
 
 
 @pytest.mark.parametrize(("line", "why"), [("event any", "no event ever goes on this line"), ("up READ", "not known")])
 def test_a_direction_in_which_nothing_goes_is_none(line: str, why: str) -> None:
     with pytest.raises(FaultSyntaxError, match=f"{why}; allowed are request, answer$"):
-        parse_fault(f"drop {line}", operation_names(("READ", "GIVE")))
+        parse_fault(f"drop {line}", FaultNames(operation_names(("READ", "GIVE"))))
+
+
+NO_SEALS = "needs frames with a tag and a counter, and the protocol of this pump has none"
+NO_SESSIONS = "needs sessions, and the protocol of this pump has none"
+
+
+@pytest.mark.parametrize(
+    ("verb", "able", "why"),
+    [
+        ("tag-flip", {Ability.SESSIONS}, NO_SEALS),
+        ("counter-skip", {Ability.SESSIONS}, NO_SEALS),
+        ("session-drop", {Ability.SEALS}, NO_SESSIONS),
+    ],
+)
+def test_what_the_protocol_of_a_pump_cannot_do_is_refused(verb: str, able: set[Ability], why: str) -> None:
+    line = f"{verb} answer READ"
+    with pytest.raises(FaultSyntaxError) as caught:
+        parse_fault(line, FaultNames(operation_names(("READ",)), frozenset(able)))
+    assert str(caught.value) == f"fault {line!r}: {verb} {why}"
+    assert parse_fault(line, FaultNames(operation_names(("READ",)))).verb == verb
 
 
 @pytest.mark.parametrize("digits", ["9" * 5_000, "00000001" + "9" * 5_000, "0" * 5_000])

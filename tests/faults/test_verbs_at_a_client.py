@@ -351,8 +351,10 @@ def test_however_many_pieces_faults_make_of_a_frame_there_is_an_end(desk: Desk) 
 
 
 def test_every_verb_has_its_story_here() -> None:
-    text = Path(__file__).read_text(encoding="utf-8")
-    assert all(f"{verb} answer" in text or f"{verb} request" in text or f"{verb} {{way}}" in text for verb in REGISTRY)
+    stories = Path(__file__).parent.glob("test_*verbs_at_a_client.py")
+    text = "".join(page.read_text(encoding="utf-8") for page in stories)
+    ways = ("answer", "request", "{way}")
+    assert [verb for verb in REGISTRY if not any(f"{verb} {way}" in text for way in ways)] == []
 
 
 @pytest.mark.parametrize("verb", REGISTRY)

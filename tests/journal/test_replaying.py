@@ -15,6 +15,7 @@ from emulator.faults.catalogue import DEVICE
 from emulator.inputs import Advance, ArmDeviceFault, Bytes, Control
 from emulator.journal.fields import Fields, JournalError
 from emulator.journal.input_lines import InputReading, input_document, read_input
+from emulator.wire import FaultNames
 from firmware_model.pump import Pump
 from tests.journal.journaled import FAULTS, OWN_KEYS, journal_of, replay_of, session_by_chance
 
@@ -156,13 +157,13 @@ def test_a_defect_that_is_new_is_a_divergence_and_no_traceback(monkeypatch: pyte
 @given(odd_us=st.integers(1, 10**12))
 @settings(max_examples=5)
 def test_a_fault_is_armed_again_to_the_microsecond(fault: str, odd_us: int) -> None:
-    arms = arming(fault, {})
+    arms = arming(fault, FaultNames({}))
     assert isinstance(arms, ArmDeviceFault)
     given_then = Control(7, ArmDeviceFault(arms.fault._replace(after_us=odd_us)))
     document = json.loads(json.dumps(input_document(1, given_then)))
     fields = Fields(2, document)
     fields.whole("input", 1, 1)
-    assert read_input(fields, InputReading({}, lambda _roles, _mark: None)) == given_then
+    assert read_input(fields, InputReading(FaultNames({}), lambda _roles, _mark: None)) == given_then
     fields.end()
 
 

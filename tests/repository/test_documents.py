@@ -11,7 +11,7 @@ from emulator.cli.reference import command_line_page
 from emulator.faults.arming import arming
 from emulator.reference import MODEL_PARTS, PAGES
 from emulator.specification import specification
-from emulator.wire import operation_names
+from emulator.wire import FaultNames, operation_names
 from protocol.export import markdown
 from protocol.export.formats import FORMS
 from protocol.messages.operations import ANNOUNCEMENTS, OPERATIONS
@@ -60,6 +60,6 @@ def test_the_walkthrough_of_a_protocol_shows_every_file_of_its_package_as_it_is(
 
 @pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.md")), ids=lambda page: page.name)
 def test_faults_that_a_page_shows_can_be_armed(page: Path) -> None:
-    names = operation_names([row.name for row in OPERATIONS], [row.name for row in ANNOUNCEMENTS.values()])
+    names = FaultNames(operation_names([row.name for row in OPERATIONS], [row.name for row in ANNOUNCEMENTS.values()]))
     for fault in re.findall(r"^ +vpump control fault '([^…']+)'", page.read_text(encoding="utf-8"), re.MULTILINE):
         arming(fault, names)

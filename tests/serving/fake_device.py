@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from emulator.events import Event, FaultsCleared, LineChanged, Logged
 from emulator.inputs import Action, LineChange
 from emulator.lines import LineBreak
-from emulator.wire import operation_names
+from emulator.wire import FaultNames, operation_names
 
 
 class FakeDevice:
@@ -21,7 +21,7 @@ class FakeDevice:
         self.calls: list[tuple[str, int]] = []
         self.most_events_queued = 0
         self.session_open = False
-        self.fault_names = operation_names(["HELLO"])
+        self.fault_names = FaultNames(operation_names(["HELLO"]))
         self.line_breaks: deque[LineBreak] = deque()
         self._next_beat = period_us
         self._events: deque[Event] = deque()

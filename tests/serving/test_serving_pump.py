@@ -32,7 +32,7 @@ def test_a_pump_jumps_a_year_and_survives_the_testers_hand(seed: int) -> None:
         serving.apply(RestorePower())
         assert [event.change for event in events if isinstance(event, PowerChanged)] == ["cut", "restored"]
         assert serving.truth()
-        assert "HELLO" in serving.fault_names[Direction.REQUEST]
+        assert "HELLO" in serving.fault_names.of[Direction.REQUEST]
         assert [event.number for event in events] == list(range(1, len(events) + 1))
 
     asyncio.run(run())

@@ -16,7 +16,8 @@ from emulator.assembly import shipped_profiles
 from emulator.device import Device
 from emulator.events import BytesRejected, FaultFired, FrameInjected, FrameSeen, Logged, SessionChanged
 from emulator.faults.arming import arming
-from emulator.faults.catalogue import LINE, catalogue
+from emulator.faults.registry import REGISTRY
+from emulator.faults.syntax import FaultSyntaxError
 from emulator.inputs import CutPower, Input, LineChange, ReplaceKeys, RestorePower
 from emulator.protocols import ProtocolError
 from emulator.trace import trace_line
@@ -57,6 +58,31 @@ def wand() -> Wand:
 
 def arm(wand: Wand, fault: str) -> None:
     wand.device.control(arming(fault, wand.device.fault_names), wand.device.now_us)
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        ("tag-flip answer BOLUS", "needs frames with a tag and a counter, and the protocol of this pump has none"),
+        ("counter-skip answer BOLUS", "needs frames with a tag and a counter, and the protocol of this pump has none"),
+        ("session-drop answer BOLUS", "needs sessions, and the protocol of this pump has none"),
+        ("drop event any", "no event ever goes on this line; allowed are request, answer"),
+    ],
+)
+def test_faults_that_this_protocol_has_no_place_for_are_refused(wand: Wand, fault: str, why: str) -> None:
+    with pytest.raises(FaultSyntaxError, match=f"{why}$"):
+        arm(wand, fault)
+    assert wand.device.armed_faults() == ()
+
+
+def test_a_wand_that_is_pulled_away_hears_nothing_until_it_is_back(wand: Wand) -> None:
+    arm(wand, "disconnect answer STOP lasting=2s")
+    assert wand.send(request(STOP)) == b""
+    wand.open()
+    assert wand.send(request(STATUS)) == b""
+    wand.wait(2)
+    wand.open()
+    assert wand.ask(STATUS)["running"] == 0
 
 
 def test_who_it_is_and_what_it_does(wand: Wand) -> None:
@@ -198,7 +224,7 @@ def test_the_trace_tells_of_it_as_of_any_other(wand: Wand) -> None:
 
 
 @pytest.mark.parametrize("direction", ["request", "answer"])
-@pytest.mark.parametrize("verb", [fault.verb for fault in catalogue() if fault.kind == LINE])
+@pytest.mark.parametrize("verb", [kind.verb for kind in REGISTRY.values() if kind.needs is None])
 def test_every_line_fault_strikes_its_frames(wand: Wand, verb: str, direction: str) -> None:
     arm(wand, f"{verb} {direction} STATUS nth=2")
     undisturbed = wand.send(request(STATUS))
@@ -211,7 +237,8 @@ def test_every_line_fault_strikes_its_frames(wand: Wand, verb: str, direction: s
     assert verb == "stale" or came != undisturbed or any(isinstance(event, FrameInjected) for event in told)
     wand.device.control(RestorePower(), wand.device.now_us)
     wand.wait(60)
-    wand.device.line(LineChange.OPENED, wand.device.now_us)
+    wand.open()
+    wand.device.data_to_send(wand.device.now_us)
     assert wand.device.armed_faults() == ()
     assert wand.ask(STATUS)["running"] == 1, "and then it is over"
 
