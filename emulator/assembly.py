@@ -13,8 +13,9 @@ from pathlib import Path
 from emulator import OUR_PROTOCOL
 from emulator.device import Device
 from emulator.inputs import RaiseSessionCounter
-from emulator.protocols import InstalledProtocol, installed_protocol
-from emulator.wire import WireSetting
+from emulator.protocols import InstalledProtocol, ProtocolError, installed_protocol
+from emulator.successors import Successors
+from emulator.wire import WireProtocol, WireSetting
 from firmware_model.profile import Profile
 from firmware_model.profile_text import ProfileError, parse_profile
 from firmware_model.pump import Pump
@@ -94,11 +95,21 @@ def build_device(
     """
     loaded = load_profile(profile) if isinstance(profile, str) else profile
     pump = Pump(loaded, serial_number, seed) if kept is None else _resumed(kept, loaded, serial_number, seed)
-    setting = WireSetting(profile=loaded, serial_number=serial_number, insecure=insecure, keys=keys)
     spoken = protocol or installed_protocol(OUR_PROTOCOL)
-    wire = spoken.new_wire(setting)
+
+    def wire_of(pump: Pump, keys: Mapping[str, bytes] | None) -> WireProtocol:
+        setting = WireSetting(profile=loaded, serial_number=pump.serial_number, insecure=insecure, keys=keys)
+        return spoken.new_wire(setting)
+
+    def successor_wire(pump: Pump, keys: Mapping[str, bytes] | None) -> WireProtocol:
+        try:
+            return wire_of(pump, keys)
+        except ProtocolError as error:
+            raise ValueError(str(error)) from error
+
+    wire = wire_of(pump, keys)
     with spoken.blamed("the start of a pump"):
-        device = Device(pump, wire)
+        device = Device(pump, wire, Successors(successor_wire, keys))
         device.control(RaiseSessionCounter(session_floor), device.now_us)
     return device
 

@@ -32,22 +32,31 @@ from emulator.inputs import (
     RaiseSessionCounter,
     ReplaceKeys,
     RestorePower,
+    RestoreState,
+    SetEnvironment,
+    SwapPump,
     UseSyringe,
 )
 from emulator.lines import OUTPUT_LIMIT, LineBreak, Lines
+from emulator.successors import Successors
 from emulator.wire import FaultNames, Guard, WireProtocol, abilities_of
 from firmware_model.faults import ArmedFault
+from firmware_model.plant.condition import Environment
 from firmware_model.plant.mixture import mixture_of
 from firmware_model.pump import FaultChanged, PowerCut, PowerRestored, Pump, Recorded, ToneSounded
+from firmware_model.pump_state import restored, save
 
 
 class Device:
     """A pump behind a wire. All times are virtual microseconds and never go back."""
 
-    def __init__(self, pump: Pump, wire: WireProtocol) -> None:
+    def __init__(self, pump: Pump, wire: WireProtocol, successors: Successors | None = None) -> None:
+        """`successors`: how another pump can come behind the lines; None where none can."""
         self.pump = pump
         self.wire = wire
+        self._successors = successors
         self._told = EventQueue(pump)
+        self._session_floor = 0
         self._lines = Lines(pump, wire, self._told, self._serve)
         self._drain()
 
@@ -90,6 +99,15 @@ class Device:
         """The faults that are armed: those of the line as they are written, those of the pump as they stand."""
         return (*map(line_fault_text, self._lines.faults.armed(self.now_us)), *self.pump.faults.armed)
 
+    @property
+    def environment(self) -> Environment:
+        """What is around the pump as long as no fault makes it another."""
+        return self.pump.environment
+
+    def save_state(self) -> bytes:
+        """The save-state of the pump. Raises SaveStateError for one that is too large."""
+        return save(self.pump)
+
     def truth(self) -> dict[str, object]:
         """What is physically so; for the control plane."""
         return dict(self.pump.truth())
@@ -127,7 +145,7 @@ class Device:
             case Advance():
                 pass
         self._drain()
-        self._settle(happening.at_us)
+        self._settle(self.now_us)
 
     def data_to_send(self, now: int, limit: int = OUTPUT_LIMIT, port: int = 0) -> bytes:
         """Bytes for a line, at most `limit` of them."""
@@ -217,10 +235,50 @@ class Device:
                 self.pump.restore_power(now)
             case ReplaceKeys(keys):
                 self.wire.replace_keys(keys)
+                if self._successors is not None:
+                    self._successors.keys = keys or None
                 self._told.emit(events.KeysReplaced, roles=", ".join(keys))
                 self._serve(now)
             case RaiseSessionCounter(floor):
                 self.pump.raise_session_counter(floor, now)
+            case SetEnvironment():
+                self._set_environment(action, now)
+            case SwapPump(serial_number, floor):
+                pump, former = Pump(self.pump.profile, serial_number, self.pump.seed, now), self.serial_number
+                self._become(pump, floor)
+                self._told.emit(events.PumpSwapped, serial_number=f"{serial_number:08X}", former=f"{former:08X}")
+            case RestoreState(state, floor):
+                self._become(restored(state, self.pump.profile), floor)
+                self._told.emit(events.StateRestored, serial_number=f"{self.serial_number:08X}", left_at_us=now)
+
+    def _set_environment(self, action: SetEnvironment, now: int) -> None:
+        present, cc, on = self.pump.environment, action.temperature_cc, action.field_on
+        wanted = Environment(present.temperature_cc if cc is None else cc, present.field_on if on is None else on)
+        self.pump.set_environment(wanted, now)
+        magnetic_field = "on" if wanted.field_on else "off"
+        self._told.emit(events.EnvironmentChanged, temperature_cc=wanted.temperature_cc, magnetic_field=magnetic_field)
+
+    def _become(self, pump: Pump, session_floor: int) -> None:
+        """Let another pump be behind the lines. What was of the one before is gone, but for the faults of the line."""
+        if self._successors is None:
+            raise ValueError("no other pump can come behind these lines")
+        wire = self._successors.wire_of(pump)
+        self.wire.power_lost()
+        self._drain()
+        self.pump, self.wire = pump, wire
+        self._told.follow(pump)
+        self._lines.become(pump, wire, pump.now_us)
+        for session in pump.open_sessions:
+            pump.end_session(session, pump.now_us)
+        pump.set_telemetry(on=False, now=pump.now_us)
+        self._session_floor = session_floor
+        self._keep_session_floor()
+
+    def _keep_session_floor(self) -> None:
+        """A pump without power cannot write it down, so it is kept until it has."""
+        if self._session_floor and self.pump.powered:
+            self.pump.raise_session_counter(self._session_floor, self.now_us)
+            self._session_floor = 0
 
     def _use_syringe(self, action: UseSyringe, now: int) -> None:
         withdraw_nl = self.pump.plant.reservoir.volume_nl if action.withdraw_nl is None else action.withdraw_nl
@@ -238,6 +296,7 @@ class Device:
                     self.wire.power_lost()
                     self._told.emit(events.PowerChanged, change="cut", write=write)
                 case PowerRestored():
+                    self._keep_session_floor()
                     self._lines.forget_requests()
                     self._told.emit(events.PowerChanged, change="restored", write="")
                 case ToneSounded(at_us, alarm, critical):

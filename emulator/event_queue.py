@@ -22,6 +22,10 @@ class EventQueue:
         self._made += 1
         self._events.append(kind(number=self._made, at_us=self._pump.now_us if at_us is None else at_us, **fields))
 
+    def follow(self, pump: Pump) -> None:
+        """It is another pump's time from now on; the numbers go on."""
+        self._pump = pump
+
     def take(self) -> Event | None:
         """The oldest."""
         return self._events.popleft() if self._events else None

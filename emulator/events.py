@@ -190,6 +190,33 @@ class KeysReplaced(_Happening):
     roles: str = field(metadata=_meaning("whose keys were given; empty when they are the published test keys"))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentChanged(_Happening):
+    """The tester has changed what is around the pump."""
+
+    kind: ClassVar[str] = "environment"
+    temperature_cc: int = field(metadata=_meaning("hundredths of a degree Celsius"))
+    magnetic_field: str = field(metadata=_meaning("on or off"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PumpSwapped(_Happening):
+    """The tester has put another pump behind the line."""
+
+    kind: ClassVar[str] = "identity"
+    serial_number: str = field(metadata=_meaning("of the pump that is there now: eight hexadecimal digits"))
+    former: str = field(metadata=_meaning("of the one that was there"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateRestored(_Happening):
+    """The tester has restored a save-state; virtual time goes on from where that was made."""
+
+    kind: ClassVar[str] = "state"
+    serial_number: str = field(metadata=_meaning("of the pump that it is of: eight hexadecimal digits"))
+    left_at_us: int = field(metadata=_meaning("the virtual time that was left, in microseconds"))
+
+
 Event = (
     LineChanged
     | SessionChanged
@@ -204,6 +231,9 @@ Event = (
     | FaultChanged
     | ToneSounded
     | SyringeUsed
+    | EnvironmentChanged
+    | PumpSwapped
+    | StateRestored
     | Logged
 )
 

@@ -99,8 +99,45 @@ class UseSyringe:
     drugs: tuple[tuple[str, int], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class SetEnvironment:
+    """Let other things be around the pump: hundredths of a degree Celsius, a strong magnetic field; None as it is."""
+
+    temperature_cc: int | None = None
+    field_on: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SwapPump:
+    """Another pump is behind the line from now on, of the same model and as new, with keys as the one before had them.
+
+    `session_floor`: its sessions are numbered from above it, see RaiseSessionCounter.
+    """
+
+    serial_number: int
+    session_floor: int
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreState:
+    """The pump that a save-state is of is behind the line from now on. Virtual time is where it was then."""
+
+    state: bytes = field(repr=False)
+    session_floor: int
+
+
 Action = (
-    ArmFault | ArmDeviceFault | UseSyringe | ClearFaults | CutPower | RestorePower | ReplaceKeys | RaiseSessionCounter
+    ArmFault
+    | ArmDeviceFault
+    | UseSyringe
+    | ClearFaults
+    | CutPower
+    | RestorePower
+    | ReplaceKeys
+    | RaiseSessionCounter
+    | SetEnvironment
+    | SwapPump
+    | RestoreState
 )
 
 

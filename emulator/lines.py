@@ -81,6 +81,20 @@ class Lines:
         self._lines: dict[int, _Line] = {}
         self._breaks: deque[LineBreak] = deque()
 
+    def become(self, pump: Pump, wire: WireProtocol, now: int) -> None:
+        """Another pump is at the end of the lines: whoever is on one stays there, and what is under way is gone."""
+        self._pump, self._wire = pump, wire
+        self.carrier = Carrier()
+        for port, line in self._lines.items():
+            line.requests, line.answers = wire.cutter(Direction.REQUEST), wire.cutter(Direction.ANSWER)
+            line.forget_requests()
+            if line.open:
+                self._wire.line_opened(port, now)
+                if not line.reading:
+                    self._wire.line_reading(port, now, reading=False)
+        if not pump.powered:
+            self._silence_wire()
+
     def is_new(self, port: int) -> bool:
         """Whether no client has ever been on a line."""
         return self._line(port).open is None

@@ -61,7 +61,7 @@ class Pacer:
         return self.session_speed if self._session_open else self.speed
 
     def now_us(self, wall_ns: int) -> int:
-        """The virtual time; it never goes back (but by `hold_back`), even if the wall's does."""
+        """The virtual time; it never goes back (but by `hold_back` and `go_on_from`), even if the wall's does."""
         return floor(self._exact_us(wall_ns))
 
     def set_session_open(self, session_open: bool, wall_ns: int) -> None:
@@ -81,6 +81,11 @@ class Pacer:
         """Go on from an earlier virtual time, which is all that the pump has reached. Without effect on a later one."""
         self._move_anchor(wall_ns)
         self._anchor_us = min(self._anchor_us, Fraction(now_us))
+
+    def go_on_from(self, now_us: int, wall_ns: int) -> None:
+        """Go on from another virtual time, earlier or later: the pump is another one than before."""
+        self._move_anchor(wall_ns)
+        self._anchor_us = Fraction(now_us)
 
     def wall_delay_ns(self, deadline_us: int, wall_ns: int) -> int | None:
         """How long until `now_us` reaches the deadline; None if time stands still and never brings it."""

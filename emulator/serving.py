@@ -27,6 +27,7 @@ from emulator.pacing import Pacer
 from emulator.ports.port import Port
 from emulator.wire import FaultNames
 from firmware_model.faults import ArmedFault
+from firmware_model.plant.condition import Environment
 
 # So much virtual time at most passes in one call of the device (more only if nothing happens in it), so that its
 # queue of events stays short.
@@ -87,6 +88,17 @@ class Serveable(Protocol):
 
     def armed_faults(self) -> Sequence[str | ArmedFault]:
         """The faults that are armed: those of the line as they were written, those of the pump as they stand."""
+
+    @property
+    def serial_number(self) -> int:
+        """The serial number of the pump that is there now."""
+
+    @property
+    def environment(self) -> Environment:
+        """What is around the pump as long as no fault makes it another."""
+
+    def save_state(self) -> bytes:
+        """The save-state of the pump. Raises SaveStateError."""
 
     def truth(self) -> dict[str, object]:
         """What is physically so."""
@@ -234,10 +246,13 @@ class Serving:
         refusals: list[ValueError] = []
 
         def act() -> None:
+            now_us = self.now_us()
             try:
-                self.device.control(action, self.now_us())
+                self.device.control(action, now_us)
             except ValueError as refusal:
                 refusals.append(refusal)
+            if self.device.now_us != now_us:
+                self.pacer.go_on_from(self.device.now_us, self._wall_ns())
 
         self._do(act)
         self._keep_now()
@@ -245,13 +260,31 @@ class Serving:
         if refusals:
             raise refusals[0]
 
+    @property
+    def serial_number(self) -> int:
+        """The serial number of the pump that is there now."""
+        return self.device.serial_number
+
+    @property
+    def environment(self) -> Environment:
+        """What is around the pump as long as no fault makes it another."""
+        return self.device.environment
+
+    def save_state(self) -> bytes:
+        """The save-state of the pump, now. Raises SaveStateError."""
+        self._come_to_now()
+        return self.device.save_state()
+
     def truth(self) -> dict[str, object]:
         """What is physically so, now."""
+        self._come_to_now()
+        return self.device.truth()
+
+    def _come_to_now(self) -> None:
         self._check_alive()
         self._do(lambda: self.device.advance(self.now_us()))
         self._keep_now()
         self._check_alive()
-        return self.device.truth()
 
     async def jump(self, delta_us: int) -> int:
         """Let virtual time pass at once, and return the time reached.

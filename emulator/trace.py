@@ -11,6 +11,7 @@ from typing import TextIO, assert_never
 
 from emulator.events import (
     BytesRejected,
+    EnvironmentChanged,
     Event,
     FaultArmed,
     FaultChanged,
@@ -22,7 +23,9 @@ from emulator.events import (
     LineChanged,
     Logged,
     PowerChanged,
+    PumpSwapped,
     SessionChanged,
+    StateRestored,
     SyringeUsed,
     ToneSounded,
 )
@@ -100,6 +103,13 @@ def _describe(event: Event) -> tuple[str, str]:
             return f"syringe: {event.withdrawn_nl} nl out, {event.injected_nl} nl in", _YELLOW
         case KeysReplaced():
             return f"keys replaced: {event.roles or 'the published test keys'}", _YELLOW
+        case EnvironmentChanged():
+            degrees = f"{event.temperature_cc / 100:.2f} °C"
+            return f"environment: {degrees}, magnetic field {event.magnetic_field}", _YELLOW
+        case PumpSwapped():
+            return f"pump {event.former} gone, pump {event.serial_number} is there", _YELLOW
+        case StateRestored():
+            return f"state restored of pump {event.serial_number}, from {format_time(event.left_at_us)}", _YELLOW
         case Logged():
             operation = f"op {event.op_id}" if event.op_id else ""
             detail = " ".join(f"{name}={value}" for name, value in event.detail.items())

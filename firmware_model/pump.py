@@ -10,12 +10,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from firmware_model import state, truth
+from firmware_model import delivery, state, truth
 from firmware_model.agenda import MOST_AT_ONE_INSTANT, NEVER
 from firmware_model.calendar import CALENDAR, plan
 from firmware_model.commands import Command, Reason, Refusal, Reply
 from firmware_model.faults import FAULTS, ArmedFault, DeviceFault, FaultBoard
-from firmware_model.firmware import bolus, delivery_state, housekeeping, refill, security, staging, stall, supervisor
+from firmware_model.firmware import bolus, housekeeping, refill, security, staging, stall, supervisor
 from firmware_model.firmware.boot import boot, fail, format_memory
 from firmware_model.firmware.change import Change
 from firmware_model.firmware.clock import notice_clock
@@ -28,7 +28,7 @@ from firmware_model.firmware.security_record import HIGHEST_COUNTER, SECURITY_BY
 from firmware_model.handlers import HANDLERS
 from firmware_model.memory import ArmedCut, CutMode, Memory, MemoryFailed, PowerLost
 from firmware_model.plant import Plant, new_plant
-from firmware_model.plant.condition import Condition
+from firmware_model.plant.condition import Condition, Environment
 from firmware_model.plant.mixture import Mixture
 from firmware_model.profile import Profile
 from firmware_model.pump_events import FaultChanged, FlagsSet, PowerCut, PowerRestored, PumpEvent, Recorded, ToneSounded
@@ -56,6 +56,7 @@ class Pump:
     plant: Plant = field(init=False)
     firmware: Firmware = field(init=False)
     faults: FaultBoard = field(default_factory=FaultBoard)
+    environment: Environment = field(default_factory=Environment)
     _faults_due_us: int = field(default=NEVER, init=False, repr=False)
     _announced: int = field(default=1, init=False, repr=False)
     _events: deque[PumpEvent] = field(default_factory=deque, init=False, repr=False)
@@ -101,6 +102,12 @@ class Pump:
             self._fail_memory()
             reply = Refusal(Reason.MEMORY_FAILURE)
         return None if self.browned_out else reply
+
+    @property
+    def open_sessions(self) -> tuple[int, ...]:
+        """The sessions that something is held for, which no other session can use."""
+        held = (*self.firmware.leases, *self.firmware.stages, self.firmware.refill)
+        return tuple(dict.fromkeys(each.session for each in held if each is not None))
 
     def end_session(self, session: int, now: int) -> None:
         """A session of the wire has ended: its leases, its stage and its refill are void."""
@@ -212,6 +219,13 @@ class Pump:
         self.faults.armed.clear()
         self._take_condition()
 
+    def set_environment(self, environment: Environment, now: int) -> None:
+        """Let other things be around the pump; a fault that lasts and says otherwise goes before. Raises ValueError."""
+        environment.check()
+        self.advance(now)
+        self.environment = environment
+        self._take_condition()
+
     def syringe(self, withdraw_nl: int, inject_nl: int, mixture: Mixture, now: int) -> tuple[int, int]:
         """A syringe at the port of the reservoir: returns what came out, and what went in."""
         self.advance(now)
@@ -231,7 +245,7 @@ class Pump:
         """The pump that `whole_state` tells of, its parts joined again."""
         pump = cls.__new__(cls)
         (_, pump.serial_number, pump.seed), (pump.now_us, pump.cut, pump.browned_out), *parts = whole
-        pump.plant, pump._memory, pump.faults, pump._announced, firmware = parts
+        pump.plant, pump._memory, pump.faults, pump.environment, pump._announced, firmware = parts
         pump.profile = pump.plant.profile = profile
         pump._faults_due_us = pump.faults.next_change()
         pump._events = deque()
@@ -251,18 +265,11 @@ class Pump:
         identity = (self.profile.name, self.serial_number, self.seed)
         power = (self.now_us, self.cut, self.browned_out)
         volatile = self.firmware if self.powered else None
-        return identity, power, self.plant, self.memory, self.faults, self._announced, volatile
+        return identity, power, self.plant, self.memory, self.faults, self.environment, self._announced, volatile
 
     def delivery_digest(self) -> str:
         """The digest of all that decides what is delivered, and of its account: see `firmware/delivery_state.py`."""
-        decisive = (
-            delivery_state.running_state(self.firmware)
-            if self.powered
-            else delivery_state.resting_state(self.profile, self.memory)
-        )
-        plant = self.plant
-        fluid = (plant.motor, plant.reservoir, plant.catheter, plant.condition, plant.delivered_nl)
-        return state.digest((self.profile.name, self.serial_number, self.powered, fluid, decisive))
+        return delivery.digest_of(self)
 
     def reset(self) -> None:
         """Power goes away for an instant: the pump boots anew. Only a device fault does this."""
@@ -352,7 +359,7 @@ class Pump:
 
     def _take_condition(self) -> None:
         """Let the plant be as all faults together make it."""
-        condition = Condition()
+        condition = Condition(field_on=self.environment.field_on, temperature_cc=self.environment.temperature_cc)
         for armed in self.faults.armed:
             lasting = FAULTS[armed.fault.verb].lasting
             if armed.active and lasting is not None:

@@ -25,7 +25,7 @@ from firmware_model.plant import Plant
 from firmware_model.plant.catheter import Catheter, Column
 from firmware_model.plant.cell import Cell
 from firmware_model.plant.clock import Clock
-from firmware_model.plant.condition import Condition
+from firmware_model.plant.condition import Condition, Environment
 from firmware_model.plant.mixture import Mixture, Plug, Pool
 from firmware_model.plant.motor import Motor
 from firmware_model.plant.reservoir import Reservoir
@@ -70,6 +70,7 @@ CLASSES: Final = Classes(
         CutMode,
         DeviceFault,
         Drug,
+        Environment,
         FaultBoard,
         Firmware,
         Flow,

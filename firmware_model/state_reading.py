@@ -30,7 +30,7 @@ from firmware_model.state import (
 )
 
 
-class StateError(Exception):
+class StateError(ValueError):
     """These bytes are no state that can be read here; the message is one sentence."""
 
 

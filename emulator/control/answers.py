@@ -120,6 +120,21 @@ class KeysReplaced(TypedDict):
     now_us: NowUs
 
 
+class Environment(TypedDict):
+    """What is around the pump as long as no fault makes it another; `GET /truth` says what it has come to."""
+
+    temperature_cc: Annotated[int, Meta(description="hundredths of a degree Celsius")]
+    field_on: Annotated[bool, Meta(description="whether a strong magnetic field is there")]
+    now_us: NowUs
+
+
+class Identity(TypedDict):
+    """The pump that is behind the line now."""
+
+    serial_number: Annotated[str, Meta(pattern="^[0-9A-F]{8}$", description="eight hexadecimal digits")]
+    now_us: NowUs
+
+
 class Truth(TypedDict):
     """What is physically so, and what the firmware believes; concentrations and masses are by the name of the drug."""
 

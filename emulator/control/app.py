@@ -49,8 +49,14 @@ class _Door:
             await self._app(scope, receive, send)
             return
         try:
-            body = await _body(receive)
             self._gate.check(Headers(scope=scope))
+            refusal, most_bytes = None, _most_bytes(scope)
+        except RequestError as refused:
+            refusal, most_bytes = refused, MAX_BODY_BYTES
+        try:
+            body = await _body(receive, most_bytes)
+            if refusal is not None:
+                raise refusal
         except RequestError as refused:
             await _refusal(refused)(scope, receive, send)
             return
@@ -63,20 +69,25 @@ class _Door:
         await self._app(scope, receive_again, send)
 
 
-async def _body(receive: Receive) -> bytes:
+def _most_bytes(scope: Scope) -> int:
+    operation = BY_PATH.get(scope["path"], {}).get(scope["method"])
+    return MAX_BODY_BYTES if operation is None else operation.body.MOST_BYTES
+
+
+async def _body(receive: Receive, most_bytes: int) -> bytes:
     """The body, kept no further than it may be long."""
     body = bytearray()
     length, more = 0, True
-    while more and length <= MAX_READ_BYTES:
+    while more and length <= max(MAX_READ_BYTES, most_bytes):
         message = await receive()
         if message["type"] != "http.request":
             raise RequestError(400, "the client went away in the middle of its request")
         chunk, more = message.get("body", b""), message.get("more_body", False)
         length += len(chunk)
-        if length <= MAX_BODY_BYTES:
+        if length <= most_bytes:
             body += chunk
-    if length > MAX_BODY_BYTES:
-        allowed = f"{MAX_BODY_BYTES} bytes"
+    if length > most_bytes:
+        allowed = f"{most_bytes} bytes"
         raise RequestError(413, f"the body is too large; allowed are {allowed}", allowed=allowed)
     return bytes(body)
 
@@ -91,9 +102,11 @@ def control_app(serving: Serving, moves: TimeMoves, gate: Gate) -> Starlette:
         operation = operations["GET" if request.method == "HEAD" else request.method]
         query = request.query_params.multi_items()
         asked = read_request(await request.body(), operation.body, request.path_params, query)
-        document = await operation.act(plane, asked)
+        answered = await operation.act(plane, asked)
+        if isinstance(answered, bytes):
+            return Response(answered, media_type=operation.media_type)
         afterwards = None if operation.afterwards is None else BackgroundTask(_call, operation.afterwards, plane)
-        return _json_answer(200, document, background=afterwards)
+        return _json_answer(200, answered, background=afterwards)
 
     def refuse_in_json(request: Request, error: Exception) -> Response:
         """What the framework refuses by itself: unknown paths and methods."""

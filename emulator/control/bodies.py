@@ -10,6 +10,8 @@ import msgspec
 
 from emulator.control.refusal import RequestError
 from firmware_model.memory import CutMode
+from firmware_model.plant.condition import HIGHEST_CC, LOWEST_CC
+from firmware_model.savestate import MAX_SAVE_STATE_BYTES
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_DURATION_US = 36_525 * 86_400 * 1_000_000  # 100 years
@@ -168,6 +170,45 @@ class PowerBody(Body):
                 field="torn_bytes",
                 allowed="only together with mode torn or garbage",
             )
+
+
+class EnvironmentBody(Body):
+    """Let other things be around the pump; what is left out stays."""
+
+    ALLOWED: ClassVar[Mapping[str, str]] = {
+        "temperature_cc": f"a whole number of hundredths of a degree Celsius from {LOWEST_CC} to {HIGHEST_CC}",
+        "field_on": "true or false: whether a strong magnetic field is there",
+    }
+
+    temperature_cc: Annotated[int, msgspec.Meta(ge=LOWEST_CC, le=HIGHEST_CC)] | None = None
+    field_on: bool | None = None
+
+    def check(self) -> None:
+        """Refuse what would do nothing."""
+        if self.temperature_cc is None and self.field_on is None:
+            sentence = "neither temperature_cc nor field_on is there, so nothing would change"
+            raise RequestError(400, sentence, field="temperature_cc", allowed="one of the two, or both")
+
+
+class IdentityBody(Body):
+    """Put another pump behind the line."""
+
+    ALLOWED: ClassVar[Mapping[str, str]] = {"serial_number": "8 hex digits, from 00000001 to FFFFFFFE"}
+
+    serial_number: Annotated[str, msgspec.Meta(pattern=r"^(?!0{8}|[Ff]{8})[0-9A-Fa-f]{8}\Z")]
+
+
+class StateBody(Body):
+    """Restore a save-state."""
+
+    ALLOWED: ClassVar[Mapping[str, str]] = {
+        "state": f"a save-state as GET /state gives it, of at most {MAX_SAVE_STATE_BYTES} bytes"
+    }
+    WHOLE: ClassVar[str] = "state"
+    MEDIA_TYPE: ClassVar[str] = "application/octet-stream"
+    MOST_BYTES: ClassVar[int] = MAX_SAVE_STATE_BYTES
+
+    state: bytes
 
 
 class KeysBody(Body):

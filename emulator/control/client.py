@@ -95,6 +95,15 @@ class ControlClient:
         """End and disarm all faults and power cuts; returns the armed ones, which are none."""
         return _documents(self._request("DELETE", "/faults"), "armed")
 
+    def environment(self) -> Document:
+        """What is around the pump: `temperature_cc` and `field_on`, as long as no fault makes it another."""
+        return self._request("GET", "/environment")
+
+    def set_environment(self, *, temperature_cc: int | None = None, field_on: bool | None = None) -> Document:
+        """Let other things be around the pump; None as it is."""
+        wanted = {"temperature_cc": temperature_cc, "field_on": field_on}
+        return self._request("PUT", "/environment", {k: v for k, v in wanted.items() if v is not None})
+
     def use_syringe(
         self, *, withdraw_nl: int | Literal["all"] = 0, inject_nl: int = 0, drugs: Mapping[str, int] | None = None
     ) -> Document:

@@ -12,6 +12,7 @@ from emulator.events import Event
 from emulator.inputs import Action
 from emulator.wire import FaultNames
 from firmware_model.faults import ArmedFault
+from firmware_model.plant.condition import Environment
 
 
 class Serving(Protocol):
@@ -38,6 +39,17 @@ class Serving(Protocol):
 
     def observe(self, observer: Callable[[Event], None]) -> Callable[[], None]:
         """Tell an observer of every event from now on; returns what ends that."""
+
+    @property
+    def serial_number(self) -> int:
+        """The serial number of the pump that is there now."""
+
+    @property
+    def environment(self) -> Environment:
+        """What is around the pump as long as no fault makes it another."""
+
+    def save_state(self) -> bytes:
+        """The save-state of the pump. Raises SaveStateError."""
 
     def truth(self) -> Mapping[str, object]:
         """What is physically so."""

@@ -11,7 +11,7 @@ import msgspec
 from emulator import VERSION
 from emulator.control.answers import Description, Refusal
 from emulator.control.bodies import Body
-from emulator.control.operation import Operation
+from emulator.control.operation import Content, Operation
 
 Node = dict[str, Any]
 
@@ -37,7 +37,8 @@ _DESCRIPTION: Final = (
 
 def openapi(operations: Sequence[Operation]) -> Description:
     """The description as JSON values."""
-    types = [Refusal, *(each.answer for each in operations), *(each.body for each in operations)]
+    documents = [_document_type(each) for each in operations]
+    types = [Refusal, *documents, *(each.body for each in operations)]
     found, components = msgspec.json.schema_components(types, ref_template=_SCHEMAS)
     refusal, *schemas = found
     answers, requests = schemas[: len(operations)], schemas[len(operations) :]
@@ -75,7 +76,7 @@ def _operation(operation: Operation, answer: Node, fields: Node) -> Node:
     described: Node = {
         "operationId": operation.name,
         "summary": operation.does,
-        "responses": {_OK: _response(_first_line(operation.answer), answer)}
+        "responses": {_OK: _answer(operation, answer)}
         | {
             str(status): {"$ref": f"#/components/responses/{status}"}
             for status in REFUSALS
@@ -100,6 +101,17 @@ def _operation(operation: Operation, answer: Node, fields: Node) -> Node:
         required = any(name not in (*body.PATH, *body.QUERY) for name in fields["required"])
         described["requestBody"] = {"required": required, "content": {body.MEDIA_TYPE: content}}
     return described
+
+
+def _document_type(operation: Operation) -> Any:
+    return bytes if isinstance(operation.answer, Content) else operation.answer
+
+
+def _answer(operation: Operation, schema: Node) -> Node:
+    told = operation.answer
+    if isinstance(told, Content):
+        return {"description": told.meaning, "content": {told.media_type: {}}}
+    return _response(_first_line(told), schema)
 
 
 def _content(body: type[Body], fields: Node) -> Node | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from emulator.assembly import fresh_session_floor
 from emulator.control.answers import Route
 from emulator.control.bodies import Body, EmptyBody
 from emulator.control.contract import Serving
@@ -20,11 +21,15 @@ from emulator.inputs import Action
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """What operations work on: the running pump, the moves of its time, and the table that they stand in."""
+    """What operations work on: the running pump, the moves of its time, and the table that they stand in.
+
+    session_floor: where the sessions of a pump that comes in its place begin to be numbered.
+    """
 
     serving: Serving
     moves: TimeMoves
     operations: Sequence[Operation]
+    session_floor: Callable[[], int] = fresh_session_floor
 
     def apply(self, action: Action) -> list[Event]:
         """Do one act of the tester; returns what happened with it. Raises RequestError where the pump refuses."""
@@ -40,11 +45,19 @@ class Plane:
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """An answer that is no JSON document, but bytes of a type."""
+
+    media_type: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """What one method on one path does.
 
     name       as clients call it
-    body       its fields; `answer`: the type of the document that answers it
+    body       its fields; `answer`: the type of the document that answers it, or its content
     act        carries it out
     example    fields that do something with any pump, for readers
     afterwards what comes when the answer has been sent
@@ -54,11 +67,16 @@ class Operation:
     method: str
     path: str
     does: str
-    act: Callable[[Plane, Any], Awaitable[Mapping[str, object]]]
+    act: Callable[[Plane, Any], Awaitable[Mapping[str, object] | bytes]]
     answer: Any
     body: type[Body] = EmptyBody
     example: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     afterwards: Callable[[Plane], object] | None = None
+
+    @property
+    def media_type(self) -> str:
+        """What its answer is."""
+        return self.answer.media_type if isinstance(self.answer, Content) else Body.MEDIA_TYPE
 
     def route(self) -> Route:
         """Its line in the list of routes."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final, is_typeddict
+from typing import Any, Final
 
 import msgspec
 
-from emulator.control.operation import Operation
+from emulator.control.operation import Content, Operation
 from emulator.control.operations import OPERATIONS
 
 
@@ -42,15 +42,11 @@ def _example(operation: Operation) -> str:
 
 
 def _answer(answer: Any) -> str:
-    if not is_typeddict(answer):
-        return _first_line(answer)
+    if isinstance(answer, Content):
+        return answer.meaning
     # Not by `__optional_keys__`, which knows nothing of annotations that are texts.
     required = msgspec.json.schema_components([answer])[1][answer.__name__]["required"]
     return ", ".join(f"`{name}`{'' if name in required else '?'}" for name in answer.__annotations__)
-
-
-def _first_line(described: object) -> str:
-    return (described.__doc__ or "").strip().splitlines()[0]
 
 
 CONTROL_PARTS: Final[Mapping[str, Callable[[], str]]] = MappingProxyType(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -24,17 +27,33 @@ from emulator.inputs import (
     RaiseSessionCounter,
     ReplaceKeys,
     RestorePower,
+    RestoreState,
+    SetEnvironment,
+    SwapPump,
     UseSyringe,
 )
 from emulator.journal.fields import Fields, JournalError
 from emulator.wire import FaultNames
 from firmware_model.memory import CutMode
+from firmware_model.plant.condition import LOWEST_CC
+from firmware_model.savestate import MAX_SAVE_STATE_BYTES
 
 MOST_US: Final = 2**62
 MOST_PORT: Final = 15
 MOST_NUMBER: Final = 2**64 - 1
 KINDS: Final = ("bytes", "line", "control", "advance")
-ACTIONS: Final = ("fault", "clear-faults", "cut-power", "restore-power", "keys", "session-counter", "syringe")
+ACTIONS: Final = (
+    "fault",
+    "clear-faults",
+    "cut-power",
+    "restore-power",
+    "keys",
+    "session-counter",
+    "environment",
+    "identity",
+    "state",
+    "syringe",
+)
 _CHANGES: Final = tuple(change.value for change in LineChange)
 _MODES: Final = tuple(mode.value for mode in CutMode)
 
@@ -100,6 +119,13 @@ def _action_document(action: Action) -> dict[str, object]:
             return {"action": "keys", "roles": list(keys), "fingerprint": fingerprint(keys) if keys else ""}
         case RaiseSessionCounter(floor):
             return {"action": "session-counter", "floor": floor}
+        case SetEnvironment(temperature_cc, field_on):
+            return {"action": "environment", "temperature_cc": temperature_cc, "field_on": field_on}
+        case SwapPump(serial_number, floor):
+            return {"action": "identity", "serial_number": f"{serial_number:08X}", "floor": floor}
+        case RestoreState(state, floor):
+            packed = base64.b64encode(zlib.compress(state)).decode()
+            return {"action": "state", "state": packed, "floor": floor}
         case UseSyringe(withdraw_nl, inject_nl, drugs):
             mixture = [{"drug": drug, "ng_per_ml": strength} for drug, strength in drugs]
             return {"action": "syringe", "withdraw_nl": withdraw_nl, "inject_nl": inject_nl, "drugs": mixture}
@@ -124,6 +150,16 @@ def _read_action(fields: Fields, reading: InputReading) -> Action:
             return _read_keys(fields, reading)
         case "session-counter":
             return RaiseSessionCounter(fields.whole("floor", 0, MOST_NUMBER))
+        case "environment":
+            temperature_cc = _whole_or_none(fields, "temperature_cc", LOWEST_CC)
+            return SetEnvironment(temperature_cc, _flag_or_none(fields, "field_on"))
+        case "identity":
+            number = fields.octets("serial_number")
+            if len(number) != 4 or number in (b"\x00" * 4, b"\xff" * 4):
+                raise fields.wrong("serial_number", number.hex(), "8 hex digits, from 00000001 to FFFFFFFE")
+            return SwapPump(int.from_bytes(number), fields.whole("floor", 0, MOST_NUMBER))
+        case "state":
+            return RestoreState(_read_state(fields), fields.whole("floor", 0, MOST_NUMBER))
         case _:
             withdraw_nl = _whole_or_none(fields, "withdraw_nl", 0)
             inject_nl = fields.whole("inject_nl", 0, MOST_NUMBER)
@@ -143,6 +179,18 @@ def _read_keys(fields: Fields, reading: InputReading) -> ReplaceKeys:
     return ReplaceKeys(keys)
 
 
+def _read_state(fields: Fields) -> bytes:
+    packed = fields.text("state")
+    try:
+        unpacking = zlib.decompressobj()
+        state = unpacking.decompress(base64.b64decode(packed, validate=True), MAX_SAVE_STATE_BYTES)
+        if unpacking.eof:
+            return state
+    except (binascii.Error, zlib.error, ValueError):
+        pass
+    raise fields.wrong("state", packed, "a save-state, deflated, in base64")
+
+
 def _read_drugs(fields: Fields) -> list[tuple[str, int]]:
     drugs = []
     for entry in fields.items("drugs"):
@@ -152,6 +200,11 @@ def _read_drugs(fields: Fields) -> list[tuple[str, int]]:
         drugs.append((drug.text("drug"), drug.whole("ng_per_ml", 0, MOST_NUMBER)))
         drug.end()
     return drugs
+
+
+def _flag_or_none(fields: Fields, name: str) -> bool | None:
+    value = fields.nullable(name)
+    return None if value is None else Fields(fields.line, {name: value}).flag(name)
 
 
 def _whole_or_none(fields: Fields, name: str, least: int) -> int | None:

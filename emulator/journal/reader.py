@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
-from emulator.inputs import Input
+from emulator.inputs import Control, Input, RestoreState
 from emulator.journal.fields import Fields, JournalError
 from emulator.journal.header import Header, read_header
 from emulator.journal.input_lines import MOST_NUMBER, MOST_PORT, MOST_US, InputReading, read_input
@@ -94,7 +94,10 @@ class JournalReader:
             happening = read_input(fields, reading)
             if happening.at_us < self._at_us:
                 raise fields.wrong("at_us", happening.at_us, f"at least {self._at_us}, for time does not go back")
-            self._inputs, self._at_us = number, happening.at_us
+            self._inputs = number
+            # A save-state brings its own time, which may be an earlier one.
+            restores = isinstance(happening, Control) and isinstance(happening.action, RestoreState)
+            self._at_us = 0 if restores else happening.at_us
             return Given(fields.line, number, happening)
         if kind == "output":
             return _came(fields)

@@ -22,6 +22,7 @@ from emulator.journal.input_lines import input_document
 from emulator.lines import LineBreak
 from emulator.wire import FaultNames, LazyText
 from firmware_model.faults import ArmedFault
+from firmware_model.plant.condition import Environment
 
 CHECK_EVERY: Final = 64
 """So many inputs after the last check point the digest of the state is written again."""
@@ -126,6 +127,20 @@ class JournaledDevice:
     def armed_faults(self) -> Sequence[str | ArmedFault]:
         """The faults that are armed."""
         return self.device.armed_faults()
+
+    @property
+    def serial_number(self) -> int:
+        """The serial number of the pump that is there now."""
+        return self.device.serial_number
+
+    @property
+    def environment(self) -> Environment:
+        """What is around the pump as long as no fault makes it another."""
+        return self.device.environment
+
+    def save_state(self) -> bytes:
+        """The save-state of the pump."""
+        return self.device.save_state()
 
     def truth(self) -> dict[str, object]:
         """What is physically so."""

@@ -21,7 +21,7 @@ from emulator.scenario.reading import load_scenario
 from emulator.scenario.samples.naive import sample_named
 from emulator.scenario.verdict import Verdict
 from emulator.scenario.virtual import run_virtual
-from emulator.wire import Names
+from emulator.wire import FaultNames
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ EXIT_INTERRUPTED = 130
 
 
 @cache
-def fault_names() -> Names:
+def fault_names() -> FaultNames:
     """The operations that a fault can name on our wire."""
     device = build_device("reference-20", seed=0, serial_number=DEFAULT_SERIAL_NUMBER, insecure=True, session_floor=0)
     return device.fault_names

@@ -53,7 +53,7 @@ from emulator.scenario.plan import (
 )
 from emulator.scenario.subjects import Limit, Subject, SubjectError, quantity, read_subject
 from emulator.scenario.tasks import TaskError, read_task
-from emulator.wire import Names
+from emulator.wire import FaultNames
 from firmware_model.profile_text import ProfileError
 
 MAX_FILE_BYTES: Final = 65_536
@@ -83,7 +83,7 @@ class _File:
     name: str
     lines: Mapping[KeyPath, int]
     folder: Path | None
-    names: Names
+    names: FaultNames
 
     def error(self, why: str, path: KeyPath) -> ScenarioFileError:
         """One sentence with the line of the nearest thing that has one."""
@@ -105,7 +105,7 @@ def shipped_scenarios() -> tuple[str, ...]:
     return tuple(sorted(item.name.removesuffix(".toml") for item in LIBRARY.iterdir() if item.name.endswith(".toml")))
 
 
-def load_scenario(name_or_file: str, names: Names) -> Scenario:
+def load_scenario(name_or_file: str, names: FaultNames) -> Scenario:
     """The scenario of a shipped name, or of a file. Raises ScenarioFileError."""
     if name_or_file in shipped_scenarios():
         return read_scenario(f"{name_or_file}.toml", (LIBRARY / f"{name_or_file}.toml").read_bytes(), names)
@@ -123,7 +123,7 @@ def load_scenario(name_or_file: str, names: Names) -> Scenario:
     return read_scenario(str(path), data, names, path.parent)
 
 
-def read_scenario(name: str, data: bytes, names: Names, folder: Path | None = None) -> Scenario:
+def read_scenario(name: str, data: bytes, names: FaultNames, folder: Path | None = None) -> Scenario:
     """The scenario in a file's bytes; what it names stands beside it in `folder`. Raises ScenarioFileError."""
     document, lines = _document(name, data)
     file = _File(name, lines, folder, names)

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from firmware_model.faults.board import DeviceFault
 from firmware_model.memory import ArmedCut, CutMode, Memory
 from firmware_model.plant import Plant
-from firmware_model.plant.condition import Condition
+from firmware_model.plant.condition import HIGHEST_CC, LOWEST_CC, Condition
 from firmware_model.quantities import SECONDS_PER_DAY, US_PER_SECOND
 from firmware_model.write_faults import ArmedWriteFault, Region, WriteFaultKind
 
@@ -334,7 +334,7 @@ _KINDS: Sequence[FaultKind] = (
         "temperature",
         "the body, or what is around the pump, has another temperature",
         "temperature cc=4100 for=2d",
-        (Parameter("cc", "0.01 °C", "hundredths of a degree Celsius", 4_000, -5_000, 10_000),),
+        (Parameter("cc", "0.01 °C", "hundredths of a degree Celsius", 4_000, LOWEST_CC, HIGHEST_CC),),
         lasting=_temperature,
     ),
     FaultKind("watchdog-hang", "the motor's scheduler is blocked", "watchdog-hang for=5min", lasting=_hang),

@@ -1,10 +1,26 @@
-"""What is wrong with a plant at the moment: the sum of the faults that last, made anew whenever one begins or ends."""
+"""What is around a plant, and what is wrong with it: the sum of the faults that last, made anew with each change."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from firmware_model.plant.cell import BODY_CENTIDEGREES
+
+LOWEST_CC, HIGHEST_CC = -5_000, 10_000
+"""Hundredths of a degree Celsius that a pump can be in."""
+
+
+class Environment(NamedTuple):
+    """What is around the pump as long as no fault makes it another: centidegrees Celsius, a magnetic field."""
+
+    temperature_cc: int = BODY_CENTIDEGREES
+    field_on: bool = False
+
+    def check(self) -> None:
+        """Raises ValueError for what no pump can be in."""
+        if not LOWEST_CC <= self.temperature_cc <= HIGHEST_CC:
+            raise ValueError(f"temperature_cc is {self.temperature_cc}, but allowed is {LOWEST_CC} to {HIGHEST_CC}")
 
 
 @dataclass(slots=True)

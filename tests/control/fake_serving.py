@@ -17,6 +17,7 @@ from emulator.faults.registry import line_fault_text
 from emulator.inputs import Action, ArmDeviceFault, ArmFault, ClearFaults, UseSyringe
 from emulator.wire import FaultNames, operation_names
 from firmware_model.faults import ArmedFault, FaultBoard
+from firmware_model.plant.condition import Environment
 
 PATIENCE_S = 20  # only a broken test waits this long
 RESERVOIR_NL = 18_500_000
@@ -106,6 +107,12 @@ class FakeServing:
 
     def armed_faults(self) -> list[str | ArmedFault]:
         return [*self.armed, *self.board.armed]
+
+    serial_number = 7
+    environment = Environment()
+
+    def save_state(self) -> bytes:
+        return b"a state"
 
     def truth(self) -> dict[str, object]:
         if self.defect is not None:

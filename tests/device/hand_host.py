@@ -1,6 +1,6 @@
 """A host at a device whose every frame is made by hand, and what a story looks at: what stands, what happened, why."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +8,8 @@ from typing import Any
 from emulator.device import Device
 from emulator.events import BytesRejected, FrameSeen, SessionChanged
 from emulator.inputs import Input, LineChange
-from emulator.vpump_wire import VpumpWire
+from emulator.successors import Successors
+from emulator.vpump_wire import VpumpWire, role_keys_of
 from firmware_model.profile import Profile
 from firmware_model.pump import Pump
 from protocol.fields import decode, encode
@@ -31,12 +32,16 @@ class RecordedDevice(Device):
     """A device that keeps its journal: every input, in order."""
 
     def __init__(self, pump: Pump, wire: VpumpWire) -> None:
-        super().__init__(pump, wire)
+        super().__init__(pump, wire, Successors(_successor_wire))
         self.inputs: list[Input] = []
 
     def apply(self, happening: Input) -> None:
         self.inputs.append(happening)
         super().apply(happening)
+
+
+def _successor_wire(pump: Pump, keys: Mapping[str, bytes] | None) -> VpumpWire:
+    return VpumpWire(pump.profile, pump.serial_number, insecure=False, keys=role_keys_of(keys) if keys else None)
 
 
 def recorded_device(profile: Profile = LONG_LOG, keys: RoleKeys | None = None) -> RecordedDevice:

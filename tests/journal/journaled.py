@@ -12,7 +12,18 @@ from emulator.device import Device
 from emulator.faults.arming import arming
 from emulator.faults.catalogue import DEVICE, LINE, catalogue
 from emulator.faults.line import TooManyFaults
-from emulator.inputs import ClearFaults, CutPower, Input, LineChange, ReplaceKeys, RestorePower, UseSyringe
+from emulator.inputs import (
+    ClearFaults,
+    CutPower,
+    Input,
+    LineChange,
+    ReplaceKeys,
+    RestorePower,
+    RestoreState,
+    SetEnvironment,
+    SwapPump,
+    UseSyringe,
+)
 from emulator.journal.header import header_of
 from emulator.journal.input_lines import InputReading, fingerprint
 from emulator.journal.reader import JournalReader
@@ -42,8 +53,9 @@ def session_by_chance(random: Random, steps: int) -> list[Input]:
         host.connect()
     for kind in FAULTS:
         arm_by_chance(random, device, kind)
+    states = [device.save_state()]
     for _ in range(steps):
-        _step(random, device, host)
+        _step(random, device, host, states)
     return device.inputs
 
 
@@ -58,7 +70,7 @@ def arm_by_chance(random: Random, device: RecordedDevice, kind: str) -> None:
         device.control(arming(fault, device.fault_names), device.now_us)
 
 
-def _step(random: Random, device: RecordedDevice, host: HandHost) -> None:
+def _step(random: Random, device: RecordedDevice, host: HandHost, states: list[bytes]) -> None:
     now = device.now_us
     match random.randrange(10):
         case 0 | 1 | 2 | 3:
@@ -83,8 +95,13 @@ def _step(random: Random, device: RecordedDevice, host: HandHost) -> None:
                 RestorePower(),
                 UseSyringe(random.choice((None, 1_000)), random.randrange(5_000), (("morphine", 10_000_000),)),
                 ReplaceKeys(random.choice(({}, OWN_KEYS))),
+                SetEnvironment(random.choice((None, 3_950)), random.choice((None, True, False))),
+                SwapPump(random.choice((SERIAL, SERIAL + 1)), random.randrange(1_000)),
+                RestoreState(random.choice(states), random.randrange(1_000)),
             )
             device.control(random.choice(actions), now)
+            if random.random() < 0.2:
+                states.append(device.save_state())
         case 7:
             device.line(random.choice(list(LineChange)), now, random.randrange(PORTS))
         case _:

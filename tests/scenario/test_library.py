@@ -10,10 +10,10 @@ from emulator.scenario.samples.naive import FLAWS
 from emulator.scenario.tasks import TASKS
 from emulator.scenario.verdict import Outcome, Verdict
 from emulator.scenario.virtual import run_virtual
-from emulator.wire import operation_names
+from emulator.wire import FaultNames, operation_names
 from protocol.messages.operations import OPERATIONS
 
-NAMES = operation_names([operation.name for operation in OPERATIONS], ["EVENT"])
+NAMES = FaultNames(operation_names([operation.name for operation in OPERATIONS], ["EVENT"]))
 
 
 def failures(verdict: Verdict) -> list[str]:

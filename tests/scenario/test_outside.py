@@ -13,10 +13,10 @@ from emulator.scenario.reading import load_scenario, read_scenario
 from emulator.scenario.samples.naive import sample_named
 from emulator.scenario.verdict import Outcome, Verdict
 from emulator.scenario.virtual import run_virtual
-from emulator.wire import operation_names
+from emulator.wire import FaultNames, operation_names
 from protocol.messages.operations import OPERATIONS
 
-NAMES = operation_names([operation.name for operation in OPERATIONS], ["EVENT"])
+NAMES = FaultNames(operation_names([operation.name for operation in OPERATIONS], ["EVENT"]))
 
 
 def sample_command(name: str) -> list[str]:

@@ -9,6 +9,7 @@ from emulator.events import Event, FaultsCleared, LineChanged, Logged
 from emulator.inputs import Action, LineChange
 from emulator.lines import LineBreak
 from emulator.wire import FaultNames, operation_names
+from firmware_model.plant.condition import Environment
 
 
 class FakeDevice:
@@ -79,6 +80,12 @@ class FakeDevice:
     @property
     def now_us(self) -> int:
         return self.now
+
+    serial_number = 7
+    environment = Environment()
+
+    def save_state(self) -> bytes:
+        return b""
 
     def truth(self) -> dict[str, object]:
         return {"now": self.now}

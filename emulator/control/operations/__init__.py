@@ -7,13 +7,22 @@ from types import MappingProxyType
 from typing import Final
 
 from emulator.control import answers, bodies
-from emulator.control.operation import Operation, Plane
+from emulator.control.operation import Content, Operation, Plane
 from emulator.control.operations.faults import arm_fault, clear_faults, list_faults
-from emulator.control.operations.pump import change_power, replace_keys, tell_truth, use_syringe
+from emulator.control.operations.identity import restore_state, save_state, swap_pump
+from emulator.control.operations.pump import (
+    change_power,
+    replace_keys,
+    set_environment,
+    tell_environment,
+    tell_truth,
+    use_syringe,
+)
 from emulator.control.operations.run import describe, describe_for_tools, shut_down
 from emulator.control.operations.time import advance, run_until
 
 _DAY_US: Final = 86_400_000_000
+SAVE_STATE: Final = Content("application/octet-stream", "a save-state, for `PUT /state` and `vpump state`")
 
 
 def _shut_down(plane: Plane) -> object:
@@ -70,6 +79,24 @@ OPERATIONS: Final[Sequence[Operation]] = (
         answers.Armed,
     ),
     Operation(
+        "environment",
+        "GET",
+        "/environment",
+        "says what is around the pump",
+        tell_environment,
+        answers.Environment,
+    ),
+    Operation(
+        "set_environment",
+        "PUT",
+        "/environment",
+        "lets other things be around the pump: warmth, a magnetic field",
+        set_environment,
+        answers.Environment,
+        bodies.EnvironmentBody,
+        {"temperature_cc": 3_950, "field_on": False},
+    ),
+    Operation(
         "use_syringe",
         "POST",
         "/syringe",
@@ -101,6 +128,26 @@ OPERATIONS: Final[Sequence[Operation]] = (
         replace_keys,
         answers.KeysReplaced,
         bodies.KeysBody,
+    ),
+    Operation(
+        "swap_pump",
+        "POST",
+        "/identity",
+        "puts another pump behind the line, as new",
+        swap_pump,
+        answers.Identity,
+        bodies.IdentityBody,
+        {"serial_number": "00C0FFE1"},
+    ),
+    Operation("save_state", "GET", "/state", "makes a save-state of the pump", save_state, SAVE_STATE),
+    Operation(
+        "restore_state",
+        "PUT",
+        "/state",
+        "restores a save-state; virtual time goes on from there",
+        restore_state,
+        answers.Identity,
+        bodies.StateBody,
     ),
     Operation("truth", "GET", "/truth", "says what is physically so", tell_truth, answers.Truth),
     Operation(

@@ -1,14 +1,14 @@
-"""The tester's hand on the pump itself: syringe, power, keys, and what is physically so."""
+"""The tester's hand on the pump and what is around it: environment, syringe, power, keys, and what is physically so."""
 
 from __future__ import annotations
 
 from typing import cast
 
-from emulator.control.answers import KeysReplaced, PowerChanged, SyringeUsed, Truth
-from emulator.control.bodies import EmptyBody, KeysBody, PowerBody, SyringeBody
+from emulator.control.answers import Environment, KeysReplaced, PowerChanged, SyringeUsed, Truth
+from emulator.control.bodies import EmptyBody, EnvironmentBody, KeysBody, PowerBody, SyringeBody
 from emulator.control.operation import Plane
 from emulator.events import SyringeUsed as SyringeUsedEvent
-from emulator.inputs import CutPower, ReplaceKeys, RestorePower, UseSyringe
+from emulator.inputs import CutPower, ReplaceKeys, RestorePower, SetEnvironment, UseSyringe
 
 
 async def use_syringe(plane: Plane, asked: SyringeBody) -> SyringeUsed:
@@ -19,6 +19,18 @@ async def use_syringe(plane: Plane, asked: SyringeBody) -> SyringeUsed:
     happened = plane.apply(UseSyringe(withdraw_nl, asked.inject_nl, drugs))
     used = next(event for event in happened if isinstance(event, SyringeUsedEvent))
     return {"withdrawn_nl": used.withdrawn_nl, "injected_nl": used.injected_nl, "now_us": used.at_us}
+
+
+async def tell_environment(plane: Plane, _asked: EmptyBody) -> Environment:
+    """GET /environment"""
+    return _environment(plane)
+
+
+async def set_environment(plane: Plane, asked: EnvironmentBody) -> Environment:
+    """PUT /environment"""
+    asked.check()
+    plane.apply(SetEnvironment(asked.temperature_cc, asked.field_on))
+    return _environment(plane)
 
 
 async def change_power(plane: Plane, asked: PowerBody) -> PowerChanged:
@@ -45,3 +57,8 @@ async def tell_truth(plane: Plane, _asked: EmptyBody) -> Truth:
     """GET /truth"""
     # The model makes it; a test holds it against the type.
     return cast(Truth, plane.serving.truth())
+
+
+def _environment(plane: Plane) -> Environment:
+    found = plane.serving.environment
+    return {"temperature_cc": found.temperature_cc, "field_on": found.field_on, "now_us": plane.serving.now_us()}
