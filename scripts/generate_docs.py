@@ -15,6 +15,7 @@ from protocol.export import markdown
 from protocol.export.formats import FORMS
 from tests.firmware_model.invariants.page import invariants_page
 from tests.pytest_plugin.page import PARTS as PYTEST_PARTS
+from tests.repository import shown_files
 from tests.wand_pump.page import WALKTHROUGH
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,6 +34,7 @@ DOCUMENTS: Mapping[str, Callable[[str], str]] = {
     "docs/openapi.json": _whole(lambda: openapi_text(OPERATIONS)),
     "docs/your-own-protocol.md": lambda present: markdown.refresh(present, WALKTHROUGH),
     "docs/pytest.md": lambda present: markdown.refresh(present, PYTEST_PARTS),
+    **{name: lambda present: markdown.refresh(present, shown_files.SHOWN) for name in shown_files.PAGES},
     "docs/cli.md": _whole(command_line_page),
     "docs/invariants.md": _whole(invariants_page),
     **{name: _whole(page) for name, page in PAGES.items()},

@@ -114,6 +114,9 @@ def run(
         raise UsageFailure("--sample and a programmer behind -- exclude each other.")
     names = [name for file in files for name in (shipped_scenarios() if file == ALL else (file,))]
     orders, scenarios = _checked(names, sample or GOOD.name, command or (), seed, out)
+    if junit is not None:
+        # What cannot be written is said before anything is run.
+        _write(junit, b"")
     verdicts: dict[int, Verdict] = {}
     ended_early: CommandFailure | None = None
     try:
@@ -176,6 +179,7 @@ def _perform(orders: Sequence[Job], jobs: int, verdicts: dict[int, Verdict]) -> 
 
 def _write(path: Path, data: bytes) -> None:
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     except OSError as error:
         raise UsageFailure(f"--junit: {path} cannot be written: {error.strerror}.") from None

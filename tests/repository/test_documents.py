@@ -16,6 +16,7 @@ from protocol.export import markdown
 from protocol.export.formats import FORMS
 from protocol.messages.operations import ANNOUNCEMENTS, OPERATIONS
 from tests.pytest_plugin.page import PARTS as PYTEST_PARTS
+from tests.repository import shown_files
 from tests.wand_pump.page import WALKTHROUGH
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +51,12 @@ def test_the_tables_of_the_pytest_page_are_current() -> None:
     text = (ROOT / "docs" / "pytest.md").read_text(encoding="utf-8")
     assert text == markdown.refresh(text, PYTEST_PARTS), "run scripts/docs"
     assert all(f"<!-- generated: {name} -->" in text for name in PYTEST_PARTS)
+
+
+def test_the_files_that_pages_show_are_shown_as_they_are() -> None:
+    texts = [(ROOT / name).read_text(encoding="utf-8") for name in shown_files.PAGES]
+    assert texts == [markdown.refresh(text, shown_files.SHOWN) for text in texts], "run scripts/docs"
+    assert all(any(f"<!-- generated: {name} -->" in text for text in texts) for name in shown_files.SHOWN)
 
 
 def test_the_walkthrough_of_a_protocol_shows_every_file_of_its_package_as_it_is() -> None:

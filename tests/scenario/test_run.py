@@ -100,6 +100,13 @@ def test_a_programmer_behind_two_dashes_that_hangs_or_is_not_there(tmp_path: Pat
     assert vpump("run", own, "--sample", "good", "--", "true").exit_code == 2
 
 
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_run(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    finished = vpump("run", *SOME, "--junit", str(tmp_path / "file" / "junit.xml"))
+    assert (finished.exit_code, finished.stdout) == (2, "")
+    assert finished.stderr.count("\n") == 1, "nothing of a scenario"
+
+
 def test_junit_and_evidence_name_seed_time_digest_and_faults(tmp_path: Path) -> None:
     junit, out = tmp_path / "junit.xml", tmp_path / "out"
     arguments = ["run", *SOME, "--sample", "naive", "--seed", "7", "--junit", str(junit), "--out", str(out)]
