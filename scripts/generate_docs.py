@@ -10,6 +10,7 @@ from emulator.control.openapi import openapi_text
 from emulator.control.operations import OPERATIONS
 from emulator.control.reference import CONTROL_PARTS
 from emulator.reference import MODEL_PARTS, PAGES
+from emulator.scenario import pages as scenario_pages
 from emulator.specification import specification
 from protocol.export import markdown
 from protocol.export.formats import FORMS
@@ -37,7 +38,8 @@ DOCUMENTS: Mapping[str, Callable[[str], str]] = {
     **{name: lambda present: markdown.refresh(present, shown_files.SHOWN) for name in shown_files.PAGES},
     "docs/cli.md": _whole(command_line_page),
     "docs/invariants.md": _whole(invariants_page),
-    **{name: _whole(page) for name, page in PAGES.items()},
+    "docs/scenarios.md": lambda present: markdown.refresh(present, scenario_pages.PARTS),
+    **{name: _whole(page) for name, page in (*PAGES.items(), *scenario_pages.PAGES.items())},
     **{f"docs/foreign/{form.file_name}": _whole(form.text) for form in FORMS.values() if form.file_name},
 }
 

@@ -123,7 +123,7 @@ def _page(scenario: Scenario) -> list[str]:
     lines += ["", "It must be true that"]
     lines += aligned(
         [
-            (each.name, each.subject.text, limit_text(each.subject, each.limit), each.why)
+            (each.name, each.subject.described, limit_text(each.subject, each.limit), each.why)
             for each in scenario.expectations
         ],
         indent="  ",

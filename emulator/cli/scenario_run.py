@@ -201,7 +201,7 @@ def told(scenario: Scenario, verdict: Verdict) -> list[str]:
     if verdict.reason:
         lines.append(f"    {verdict.reason}")
     for failed in verdict.failures:
-        lines.append(f"    {failed.name}: {failed.subject} is {failed.shown}, and had to be {failed.limit}")
+        lines.append(f"    {failed.name}: {failed.described} is {failed.shown}, and had to be {failed.limit}")
         lines.append(f"        for {failed.why}")
     for unjudged in verdict.not_judged:
         lines.append(f"    {unjudged.name}: not judged, for {unjudged.reason}")

@@ -40,10 +40,14 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """An expectation as it came out. `met` None: it could not be judged, and `reason` says why."""
+    """An expectation as it came out. `met` None: it could not be judged, and `reason` says why.
+
+    `described` is the subject with which of the many are meant.
+    """
 
     name: str
     subject: str
+    described: str
     value: object
     limit: str
     met: bool | None
@@ -130,6 +134,7 @@ class Judgement:
             or Measured(
                 each.name,
                 each.subject.text,
+                each.subject.described,
                 None,
                 limit_text(each.subject, each.limit),
                 None,
@@ -144,14 +149,14 @@ class Judgement:
         text = limit_text(subject, limit)
         if subject.family == "told" and self._report(subject) is None:
             said = "the programmer reported nothing"
-            return Measured(expectation.name, subject.text, None, text, None, expectation.why, said)
+            return Measured(expectation.name, subject.text, subject.described, None, text, None, expectation.why, said)
         value = self._value(subject, looks)
         met = _within(value, limit)
         if met and limit.same_as is not None:
             other = self._value(limit.same_as, looks)
             text = f"{text} ({shown(limit.same_as.text, other)})"
             met = _same(value, other, limit.within)
-        return Measured(expectation.name, subject.text, value, text, met, expectation.why)
+        return Measured(expectation.name, subject.text, subject.described, value, text, met, expectation.why)
 
     def _value(self, subject: Subject, looks: Looks) -> object:
         if subject.matches is not None:
@@ -230,7 +235,7 @@ def limit_text(subject: Subject, limit: Limit) -> str:
         f"one of {', '.join(map(said, limit.one_of))}" if limit.one_of is not None else "",
         f"with {limit.contains} among them" if limit.contains is not None else "",
         f"without {limit.lacks}" if limit.lacks is not None else "",
-        f"the same as {limit.same_as.text}" if limit.same_as is not None else "",
+        f"the same as {limit.same_as.described}" if limit.same_as is not None else "",
         f"give or take {said(limit.within)}" if limit.within else "",
     )
     return ", ".join(part for part in parts if part)

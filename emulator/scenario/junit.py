@@ -38,7 +38,9 @@ def _case(suite: Element, verdict: Verdict) -> None:
         SubElement(properties, "property", {"name": name, "value": _clean(value)})
     if not verdict.passed:
         kind = "error" if verdict.outcome in _ERRORS else "failure"
-        said = [f"{each.name}: {each.subject} is {each.shown}, and had to be {each.limit}" for each in verdict.failures]
+        said = [
+            f"{each.name}: {each.described} is {each.shown}, and had to be {each.limit}" for each in verdict.failures
+        ]
         message = "; ".join(said) or ": ".join(part for part in (verdict.outcome.value, verdict.reason) if part)
         found = SubElement(case, kind, {"message": _clean(message), "type": verdict.outcome.name.lower()})
         found.text = _clean("\n".join(f"{each.name}: {each.why}" for each in verdict.failures))

@@ -75,6 +75,12 @@ class Subject:
         """The subject as it is written."""
         return ".".join(part for part in (self.family, self.how, self.field) if part)
 
+    @property
+    def described(self) -> str:
+        """The same, with which of the many are meant."""
+        where = ", ".join(f"{name} {shown(name, value)}" for name, value in self.where.items())
+        return f"{self.text} ({where})" if where else self.text
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:

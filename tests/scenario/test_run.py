@@ -65,7 +65,7 @@ def test_many_at_once_come_to_the_same_as_one_after_another() -> None:
 def test_a_failing_expectation_is_told_with_its_limit_its_reason_and_what_a_good_programmer_does() -> None:
     result = vpump("run", "lost-answer-to-bolus", "--sample", "naive")
     assert result.exit_code == 4
-    assert "one-bolus: log.count is 2, and had to be 1" in result.stdout
+    assert "one-bolus: log.count (type bolus_started) is 2, and had to be 1" in result.stdout
     assert "A good programmer: Takes silence for what it is" in result.stdout
     assert result.stderr == "vpump: 1 of 1 did not pass: lost-answer-to-bolus.\n"
 
