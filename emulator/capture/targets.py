@@ -124,8 +124,8 @@ class _File:
             raise CaptureFailed(f"{self._path} is neither a file nor a named pipe; a capture goes to one of these.")
         if not self._files.lock(self._fd):
             raise CaptureFailed(f"{self._path} is being written by another pump; give each a file of its own.")
-        start = self._files.read(self._fd, len(_PCAPNG_START), 0)
-        if start not in (b"", _PCAPNG_START):
+        # A begun one that was not written on is none yet, and nothing is lost with it.
+        if not _PCAPNG_START.startswith(self._files.read(self._fd, len(_PCAPNG_START), 0)):
             raise CaptureFailed(
                 f"{self._path} is there and is no capture; allowed are a new file, a pcapng file (which is written "
                 "over), and a named pipe."

@@ -59,6 +59,7 @@ class JournalSink:
         except OSError as error:
             self._close()
             raise JournalFailed(f"{path} cannot be written: {error.strerror}.") from None
+        self._put_bytes = self._size
         self._waiting = bytearray()
         self._writing = 0
         self._closing = False
@@ -73,16 +74,21 @@ class JournalSink:
         with self._changed:
             if self._ended or self._closing:
                 return
-            queued = len(self._waiting) + self._writing + len(data)
-            too_slow, too_large = queued > self._limit_bytes, self._size + queued > self._most_bytes
+            too_slow = len(self._waiting) + self._writing + len(data) > self._limit_bytes
+            too_large = self._put_bytes + len(data) > self._most_bytes
             if not (too_slow or too_large):
+                self._put_bytes += len(data)
                 self._waiting += data
                 self._changed.notify()
                 return
             # What waits is whole, and is still written.
             self._ended = True
             self._changed.notify()
-        why = f"has {self._most_bytes:,} bytes, the most that it may have" if too_large else "is written too slowly"
+        why = (
+            f"has come to {self._most_bytes:,} bytes, the most that one may have"
+            if too_large
+            else "is written too slowly"
+        )
         self._tell(f"journal: {self._path} {why}; it ends here, is whole up to here, and the pump goes on.")
 
     def close(self, deadline_s: float = CLOSE_DEADLINE_S) -> None:
@@ -160,7 +166,8 @@ def _take_possession(files: HostFiles, fd: int, path: Path) -> None:
         raise JournalFailed(f"{path} is no file; a journal goes to one.")
     if not files.lock(fd):
         raise JournalFailed(f"{path} is being written by another pump; give each a file of its own.")
-    if files.read(fd, len(START), 0) not in (b"", START):
+    # A begun one that was not written on is none yet, and nothing is lost with it.
+    if not START.startswith(files.read(fd, len(START), 0)):
         raise JournalFailed(
             f"{path} is there and is no journal; allowed are a new file, and a journal (which is written over)."
         )
