@@ -1,14 +1,8 @@
 """Long searches for a fault that no quick test finds, each with a seed that repeats it; `scripts/soak` starts it."""
 
-import argparse
-import secrets
 import sys
 import tempfile
-import time
-import traceback
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import ClassVar
@@ -19,6 +13,7 @@ from hypothesis.errors import HypothesisException, StopTest
 from hypothesis.stateful import run_state_machine_as_test
 
 from scripts.fuzzing import fuzz as fuzz_target
+from scripts.soak_running import Campaign, Figures, Tick, command
 from tests.at_most_once.matrix import CELLS, reasons, table, try_cell
 from tests.capture.damaged_recordings import explain_damaged
 from tests.device.haunted_pump import haunt
@@ -30,6 +25,7 @@ from tests.device.test_programming_cuts import SHARES as PROGRAMMING_SHARES
 from tests.device.test_programming_cuts import TRANSACTIONS as PROGRAMMING
 from tests.device.test_programming_cuts import cut_twice as cut_programming_twice
 from tests.device.watched_world import HISTORIES, History, watched_world
+from tests.durability.campaigns import crash_everywhere, fail_everywhere
 from tests.firmware_model.invariants.search import STEPS_OF_SEED, search
 from tests.firmware_model.memory_campaigns import FLIPS, PAIRS, cut_twice, flip_bits
 from tests.firmware_model.told_history import restore_somewhere, split_in_three_ways
@@ -38,10 +34,6 @@ from tests.interop.foreign_campaign import FRAMES_OF_SEED, read_alike
 from tests.journal.journaled_line import record_and_replay
 from tests.one_dose.test_one_dose import SEARCH, OneDoseSecured
 
-PROGRESS_S = 3.0
-SEED_BITS = 32
-MOST_SEED_DIGITS = 30
-MOST_SCALE = 1_000_000
 # Worlds that one seed stands for: few enough to be run again while somebody waits.
 WORLDS_OF_SEED = 50
 INTERRUPTED = 130
@@ -50,33 +42,6 @@ THOUSAND = 1_000
 FUZZ_SHARES: Mapping[str, int] = {"reader": 300, "messages": 300, "host": 250, "session": 130, "device": 20}
 
 PROGRAMMING_PAIRS = PROGRAMMING_SHARES * len(PROGRAMMING)
-
-Figures = Counter[str]
-Tick = Callable[[], None]
-
-
-@dataclass(frozen=True)
-class Campaign:
-    """A search of so many units at scale 1.
-
-    run      does `units` of them from a seed, adds to the figures, and ticks behind each; a fault is an exception
-    of_seed  units that a seed stands for, and the next seed for those behind them; None: one seed stands for all
-    """
-
-    name: str
-    meaning: str
-    unit: str
-    units: int
-    run: Callable[[int, int, Figures, Tick], None]
-    of_seed: int | None = None
-
-    def repeats(self, seed: int, done: int, total: int) -> str:
-        """The arguments that run the unit again that comes behind `done` of them."""
-        if self.of_seed is None:
-            return f"{self.name} --seed {seed} --scale {total / self.units:g}"
-        at = done // self.of_seed
-        size = min(self.of_seed, total - at * self.of_seed)
-        return f"{self.name} --seed {seed + at} --scale {size / self.units:g}"
 
 
 def flood(seed: int, minutes: int, figures: Figures, tick: Tick) -> None:
@@ -256,6 +221,22 @@ def journals(seed: int, sessions: int, figures: Figures, tick: Tick) -> None:
             tick()
 
 
+def crashes(seed: int, sessions: int, figures: Figures, tick: Tick) -> None:
+    """The host crashes at every file operation of sessions with a pump that is kept in a file."""
+    for at in range(sessions):
+        with tempfile.TemporaryDirectory() as directory:
+            figures.update(crash_everywhere(Path(directory), _chance(seed + at), commands=12, restarts=20))
+        tick()
+
+
+def failures(seed: int, sessions: int, figures: Figures, tick: Tick) -> None:
+    """Every call to the file of a kept pump fails, alone or with all behind it."""
+    for at in range(sessions):
+        with tempfile.TemporaryDirectory() as directory:
+            figures.update(fail_everywhere(Path(directory), _chance(seed + at), commands=5))
+        tick()
+
+
 def fuzz(seed: int, thousands: int, figures: Figures, tick: Tick) -> None:
     """Inputs that a coverage-guided fuzzer makes, to reader, decoders, both ends and the whole device."""
     before, ticked = 0, 0
@@ -304,6 +285,8 @@ CAMPAIGNS: Mapping[str, Campaign] = {
         ),
         Campaign("recordings", "damaged recordings, explained", "recordings", 20_000, recordings, 1),
         Campaign("journals", "what went through a PTY replays in process", "sessions", 100, journals, 1),
+        Campaign("crashes", "a crash of the host loses nothing that was told", "sessions", 100, crashes, 1),
+        Campaign("failures", "any failing call to a kept pump's file is a sentence", "sessions", 10, failures, 1),
         Campaign("fuzz", "inputs that are led by coverage, to both ends of the line", "thousands", 10_000, fuzz),
     )
 }
@@ -311,101 +294,11 @@ QUICK: Mapping[str, float] = {"invariants": 0.1, "twin": 0.1, "splits": 1.0, "re
 """What `--quick` runs, and at which scale: docs/invariants.md."""
 
 
-@dataclass
-class Progress:
-    """How far a campaign has come, told every few seconds."""
-
-    campaign: Campaign
-    total: int
-    now: Callable[[], float] = time.monotonic
-    done: int = 0
-    figures: Figures = field(default_factory=Counter)
-
-    def __post_init__(self) -> None:
-        self.began = self.told = self.now()
-
-    @property
-    def seconds(self) -> float:
-        return self.now() - self.began
-
-    def tick(self) -> None:
-        self.done += 1
-        if self.now() - self.told >= PROGRESS_S:
-            self.told = self.now()
-            print(f"{self.campaign.name:<8} {self.so_far()}, {self.done / max(self.seconds, 1e-9):.2f}/s", flush=True)
-
-    def so_far(self) -> str:
-        return f"{self.done:,} of {self.total:,} {self.campaign.unit}"
-
-    def told_figures(self) -> str:
-        return ", ".join(f"{count:,} {name}" for name, count in self.figures.items())
-
-
-def run_campaign(campaign: Campaign, seed: int, scale: float) -> bool:
-    """Run one campaign to its verdict. Raises KeyboardInterrupt when it has said how far it came."""
-    progress = Progress(campaign, max(1, round(campaign.units * scale)))
-    verdict, error = "ok", ""
-    try:
-        print(f"{campaign.name:<8} {progress.total:,} {campaign.unit}, seed {seed}", flush=True)
-        campaign.run(seed, progress.total, progress.figures, progress.tick)
-    except KeyboardInterrupt:
-        print(f"{campaign.name:<8} interrupted: {progress.so_far()} in {progress.seconds:.1f} s were well")
-        raise
-    except Exception:  # a campaign's fault may be anything at all, and the others are to run all the same
-        verdict, error = "FAILED", traceback.format_exc()
-    told = f", {progress.told_figures()}" if progress.figures else ""
-    print(f"{campaign.name:<8} {verdict}: {progress.so_far()} in {progress.seconds:.1f} s{told}", flush=True)
-    if error:
-        repeats = campaign.repeats(seed, progress.done, progress.total)
-        print(f"{error}{campaign.name:<8} to repeat it: scripts/soak {repeats}", flush=True)
-    return not error
-
-
-def run(scales: Mapping[str, float], campaigns: Mapping[str, Campaign], seed: int) -> int:
-    """Run campaigns one after another, each at its scale; the exit status."""
-    failed = [name for name, scale in scales.items() if not run_campaign(campaigns[name], seed, scale)]
-    print(f"\nFAILED: {', '.join(failed)} (seed {seed})" if failed else f"\nall is well (seed {seed})")
-    return 1 if failed else 0
-
-
 def main(
     arguments: Sequence[str], campaigns: Mapping[str, Campaign] = CAMPAIGNS, quick: Mapping[str, float] = QUICK
 ) -> int:
-    parser = argparse.ArgumentParser(prog="scripts/soak", allow_abbrev=False, description=__doc__)
-    parser.add_argument("campaign", nargs="*", metavar="CAMPAIGN", help=f"{', '.join(campaigns)}; all if none is named")
-    parser.add_argument("--seed", type=_seed, help="what to search from; one is drawn and printed if none is given")
-    parser.add_argument("--scale", type=_scale, default=1.0, metavar="X", help="X times as much as is usual")
-    parser.add_argument("--quick", action="store_true", help=f"only {', '.join(quick)}, for a minute or two")
-    parser.add_argument("--list", action="store_true", help="say what there is, and do nothing")
-    options = parser.parse_args(arguments)
-    if options.list:
-        for each in campaigns.values():
-            print(f"{each.name:<8} {each.units:>6,} {each.unit:<9} {each.meaning}")
-        return 0
-    unknown = [name for name in options.campaign if name not in campaigns]
-    if unknown:
-        parser.error(f"no campaign {', '.join(map(repr, unknown))}; there are {', '.join(campaigns)}")
-    usual = quick if options.quick else dict.fromkeys(campaigns, 1.0)
-    scales = {name: usual[name] * options.scale for name in options.campaign or usual if name in usual}
-    if not scales:
-        parser.error(f"of these none is quick; {', '.join(quick)} would be")
-    return run(scales, campaigns, secrets.randbits(SEED_BITS) if options.seed is None else options.seed)
-
-
-def _seed(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) <= MOST_SEED_DIGITS):
-        raise argparse.ArgumentTypeError(f"{text!r} is no seed; allowed is a whole number from 0")
-    return int(text)
-
-
-def _scale(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= MOST_SCALE:
-        raise argparse.ArgumentTypeError(f"{text!r} is no scale; allowed is a number above 0, at most {MOST_SCALE:,}")
-    return value
+    """Run what the arguments ask for; the exit status."""
+    return command(__doc__ or "", arguments, campaigns, quick)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from emulator.pacing import Pacer
 from emulator.ports.port import Sink
 from emulator.ports.spec import parse_port
 from emulator.programmer.effects import NoPump, PumpRefused
-from emulator.programmer.rules import BolusOrder, cancel, deliver_bolus, start, stop
+from emulator.programmer.rules import BolusOrder, NothingToCancel, cancel, deliver_bolus, start, stop
 from emulator.serving import NotKept, Serving, ServingStopped
 from emulator.state_file import StateFile
 from protocol.messages.codes import BolusKind
@@ -130,7 +130,7 @@ def live(world: KeptWorld, commands: list[Command | str]) -> None:
     world.boot()
     try:
         for command in commands:
-            with suppress(NoPump, PumpRefused, ServingStopped):
+            with suppress(NoPump, PumpRefused, NothingToCancel, ServingStopped):
                 _do(world, command)
             if world.running.stopped:
                 break

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.soak_campaigns import CAMPAIGNS, INTERRUPTED, QUICK, Campaign, Figures, Progress, Tick, main
+from scripts.soak_campaigns import CAMPAIGNS, INTERRUPTED, QUICK, main
+from scripts.soak_running import Campaign, Figures, Progress, Tick
 
 ROOT = Path(__file__).resolve().parents[2]
 SOAK = ROOT / "scripts" / "soak"
