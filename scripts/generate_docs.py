@@ -37,6 +37,7 @@ DOCUMENTS: Mapping[str, Callable[[str], str]] = {
     "docs/pytest.md": lambda present: markdown.refresh(present, PYTEST_PARTS),
     **{name: lambda present: markdown.refresh(present, shown_files.SHOWN) for name in shown_files.PAGES},
     "docs/cli.md": _whole(command_line_page),
+    "docs/strategies.md": lambda present: markdown.refresh(present, PYTEST_PARTS),
     "docs/invariants.md": _whole(invariants_page),
     "docs/scenarios.md": lambda present: markdown.refresh(present, scenario_pages.PARTS),
     **{name: _whole(page) for name, page in (*PAGES.items(), *scenario_pages.PAGES.items())},

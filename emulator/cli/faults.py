@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
+from emulator import OUR_PROTOCOL
 from emulator.cli.connection import json_option
 from emulator.cli.errors import json_requested
+from emulator.cli.speaking import protocol_failures, protocol_named, protocol_option
 from emulator.cli.wording import aligned
 from emulator.faults.catalogue import (
     DEVICE,
@@ -21,6 +24,10 @@ from emulator.faults.catalogue import (
     own_parameters,
     times,
 )
+
+if TYPE_CHECKING:
+    from emulator.device import Device
+    from emulator.protocols import InstalledProtocol
 
 _EXAMPLES = """
 \b
@@ -39,12 +46,28 @@ _HEADINGS = {
 
 @click.command(epilog=_EXAMPLES)
 @json_option
-def faults() -> None:
-    """Everything that can be made to go wrong, with parameters and an example."""
+@protocol_option(default=OUR_PROTOCOL)
+def faults(protocol: str) -> None:
+    """Everything that can be made to go wrong, with parameters and an example.
+
+    With --json also the operations of the protocol that a fault of the line can name.
+    """
+    spoken = protocol_named(protocol)
     if json_requested():
-        click.echo(json.dumps({"faults": [asdict(fault) for fault in catalogue()]}))
+        operations = list(_any_pump(spoken).fault_names)
+        click.echo(json.dumps({"faults": [asdict(fault) for fault in catalogue()], "operations": operations}))
         return
     click.echo("\n".join(_page()).rstrip())
+
+
+def _any_pump(spoken: InstalledProtocol) -> Device:
+    """What a protocol's faults can name, only the wire of a pump knows."""
+    from emulator.assembly import build_device, serial_number_for, shipped_profiles
+
+    with protocol_failures():
+        return build_device(
+            shipped_profiles()[0], 0, serial_number_for(0), insecure=False, session_floor=0, protocol=spoken
+        )
 
 
 def _page() -> Iterator[str]:

@@ -37,6 +37,10 @@ def test_the_document_has_every_verb_of_both_kinds() -> None:
     assert kinds == [*((verb, LINE) for verb in REGISTRY), *((verb, DEVICE) for verb in FAULTS)]
 
 
+def test_the_document_has_the_operations_that_a_fault_of_the_line_can_name() -> None:
+    assert set(json.loads(listed("--json"))["operations"]) == {*NAMES, "EVENT"}
+
+
 def test_every_example_of_the_document_can_be_armed() -> None:
     for each in documents():
         assert as_written(arming(each["example"], NAMES)).startswith(each["verb"])

@@ -1,16 +1,17 @@
-"""docs/pytest.md: its tables are those that the plugin runs by, and its example is a test that runs."""
+"""docs/pytest.md and docs/strategies.md: tables that the plugin runs by, and examples that are tests that run."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 from pytest_vpump.pump import Pump
 from pytest_vpump.settings import SETTINGS, Setting
 
-EXAMPLE = Path(__file__).parent / "project" / "tests" / "test_lost_answer.py"
+EXAMPLES = Path(__file__).parent / "project" / "tests"
 
 
 def _table(headings: str, rows: Iterable[Sequence[str]]) -> str:
@@ -39,11 +40,16 @@ def _type_word(member: property) -> str:
     return f"`{member.fget.__annotations__['return']}`"
 
 
-def _example() -> str:
-    return f"```python\n{EXAMPLE.read_text(encoding='utf-8').rstrip()}\n```"
+def _example(name: str) -> str:
+    return f"```python\n{(EXAMPLES / name).read_text(encoding='utf-8').rstrip()}\n```"
 
 
 PARTS: Mapping[str, Callable[[], str]] = MappingProxyType(
-    {"settings": _settings, "pump": _pump, "example": _example},
+    {
+        "settings": _settings,
+        "pump": _pump,
+        "example": partial(_example, "test_lost_answer.py"),
+        "drawn": partial(_example, "test_drawn.py"),
+    }
 )
-"""The generated parts of the page."""
+"""The generated parts of the pages."""

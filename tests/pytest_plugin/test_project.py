@@ -139,6 +139,7 @@ def test_its_tests_pass_and_leave_nothing(project: Project, how: tuple[str, ...]
         "test_a_pump_as_this_test_wants_it": "passed",
         "test_a_bolus_whose_answer_is_lost_is_given_once": "passed",
         "test_nothing_is_imported_before_it_is_used": "passed",
+        "test_what_was_delivered_is_never_taken_back": "passed",
     }
     assert run.properties["test_a_pump_says_hello[pyserial]"] == {
         "vpump_serial_number": "00C0FFEE",
@@ -207,6 +208,7 @@ def test_the_same_tests_on_a_device(project: Project, tmp_path: Path) -> None:
             "test_a_pump_as_this_test_wants_it": "skipped",
             "test_a_bolus_whose_answer_is_lost_is_given_once": "skipped",
             "test_nothing_is_imported_before_it_is_used": "passed",
+            "test_what_was_delivered_is_never_taken_back": "skipped",
         }
         assert f"wants pump.control, which the device at --vpump-target {device.url} cannot give" in run.stdout
         shared = project.pytest("--vpump-target", device.url, "-n", "2")

@@ -47,10 +47,10 @@ def test_the_tables_of_the_pumps_page_are_current() -> None:
     assert text == markdown.refresh(text, MODEL_PARTS), "run scripts/docs"
 
 
-def test_the_tables_of_the_pytest_page_are_current() -> None:
-    text = (ROOT / "docs" / "pytest.md").read_text(encoding="utf-8")
-    assert text == markdown.refresh(text, PYTEST_PARTS), "run scripts/docs"
-    assert all(f"<!-- generated: {name} -->" in text for name in PYTEST_PARTS)
+def test_the_pages_for_users_of_pytest_are_current() -> None:
+    pages = [(ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("pytest.md", "strategies.md")]
+    assert pages == [markdown.refresh(text, PYTEST_PARTS) for text in pages], "run scripts/docs"
+    assert all(f"<!-- generated: {name} -->" in "".join(pages) for name in PYTEST_PARTS)
 
 
 def test_the_files_that_pages_show_are_shown_as_they_are() -> None:
