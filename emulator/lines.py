@@ -79,6 +79,7 @@ class Lines:
         self._told = told
         self._serve = serve
         self._lines: dict[int, _Line] = {}
+        self._frames_sent = 0
         self._breaks: deque[LineBreak] = deque()
 
     def become(self, pump: Pump, wire: WireProtocol, now: int) -> None:
@@ -198,7 +199,7 @@ class Lines:
                         struck=load.frame.raw,
                         late_us=now - load.sent_us,
                     )
-                self._arrive(lane, load.frame, load.raw, now, untouched=untouched)
+                self._arrive(lane, load.frame, load.raw, load.place, now, untouched=untouched)
 
     def _hold(self, port: int, line: _Line, now: int, *, reading: bool) -> None:
         if line.open and line.reading is not reading:
@@ -236,13 +237,15 @@ class Lines:
     def _carry(self, port: int, frame: WireFrame, now: int) -> None:
         """Let a frame go its way, through the faults of the line and behind whatever they hold up."""
         lane = Lane(port, frame.direction is Direction.REQUEST)
+        self._frames_sent += 1
+        place = self._frames_sent
         struck = self.faults.strike(port, frame, now)
         if struck is None:
             ahead = None if self.carrier.idle else self.carrier.ahead(lane)
             if ahead is None:
-                self._arrive(lane, frame, frame.raw, now, untouched=True)
+                self._arrive(lane, frame, frame.raw, place, now, untouched=True)
             else:
-                waits = Cargo(lane, frame, ahead.fault, frame.raw, now)
+                waits = Cargo(lane, frame, ahead.fault, frame.raw, now, place)
                 self.carrier.put(waits, now)
             return
         for fault in struck.faults:
@@ -258,10 +261,10 @@ class Lines:
             is_frame = as_sent and piece.raw == frame.raw and not piece.turned
             as_sent = as_sent and not is_frame
             goes = Lane(port, lane.to_pump is not piece.turned)
-            cargo = Cargo(goes, frame, fault, piece.raw, now, as_sent=is_frame)
+            cargo = Cargo(goes, frame, fault, piece.raw, now, place, as_sent=is_frame)
             self.carrier.put(cargo, now + piece.after_us, loose=piece.loose)
 
-    def _arrive(self, lane: Lane, frame: WireFrame, raw: bytes, now: int, *, untouched: bool) -> None:
+    def _arrive(self, lane: Lane, frame: WireFrame, raw: bytes, place: int, now: int, *, untouched: bool) -> None:
         """Bytes are at the end of their way: `untouched` if they are the frame, as it was sent and when."""
         line = self._line(lane.port)
         if not lane.to_pump:
@@ -274,7 +277,7 @@ class Lines:
         else:
             self._hear_mended(lane.port, line, raw, now, judged=raw == frame.raw and bool(frame.rejected))
         if not self.carrier.idle:
-            self.carrier.overtake(lane, now)
+            self.carrier.overtake(lane, place, now)
 
     def _hear_mended(self, port: int, line: _Line, raw: bytes, now: int, *, judged: bool) -> None:
         """Bytes that faults have let through to the pump, cut to frames once more: what is left of one may be none.

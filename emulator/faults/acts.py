@@ -138,7 +138,7 @@ def replay(struck: Struck) -> Outcome:
 
 def stale(struck: Struck) -> Outcome:
     """The one that matched before comes in its place."""
-    return Outcome() if struck.earlier is None else _in_its_place(struck.earlier)
+    return _in_its_place(struck.raw if struck.earlier is None else struck.earlier)
 
 
 def hang(struck: Struck) -> Outcome:

@@ -34,6 +34,7 @@ class Cargo:
     fault    the fault, or the faults, whose doing it is
     raw      what arrives of it, or in its place
     sent_us  when it was sent
+    place    which frame it was, in the order in which all were sent
     as_sent  whether this is the frame itself: no piece of it, no copy, and nothing in its place
     """
 
@@ -42,6 +43,7 @@ class Cargo:
     fault: str
     raw: bytes
     sent_us: int
+    place: int
     as_sent: bool = True
 
 
@@ -93,6 +95,11 @@ class _Waiting:
         """Whether what comes behind on that lane must wait for it."""
         return not self.loose and isinstance(self.load, Cargo) and self.load.lane == lane
 
+    def is_overtaken(self, lane: Lane, place: int) -> bool:
+        """Whether it waits on that lane for the frame at that place, or for an earlier one."""
+        load = self.load
+        return self.loose and isinstance(load, Cargo) and load.lane == lane and load.place < place
+
 
 class Carrier:
     """Everything that is under way. All times are virtual microseconds."""
@@ -125,11 +132,9 @@ class Carrier:
         """Let the power go or come back, a line break or mend, or a session go, at an instant."""
         self._add(due_us, load)
 
-    def overtake(self, lane: Lane, now: int) -> None:
-        """Something has passed on a lane: what was loose there follows now, in its order."""
-        followers = sorted(
-            each for each in self._waiting if each.loose and isinstance(each.load, Cargo) and each.load.lane == lane
-        )
+    def overtake(self, lane: Lane, place: int, now: int) -> None:
+        """A frame has passed on a lane: what was loose there and was sent before it follows now, in its order."""
+        followers = sorted(each for each in self._waiting if each.is_overtaken(lane, place))
         if followers:
             self._keep(lambda waiting: waiting not in followers)
             for each in followers:

@@ -8,7 +8,7 @@ from functools import partial
 from random import Random
 
 from emulator.faults.acts import Composition, Outcome, Struck
-from emulator.faults.registry import REGISTRY, line_fault_text
+from emulator.faults.registry import REGISTRY, LineFaultKind, line_fault_text
 from emulator.faults.spec import ANY, CERTAIN_PPM, FaultSpec
 from emulator.wire import Ability, SealingWire, WireFrame
 
@@ -37,14 +37,14 @@ class _Armed:
     matched: int = 0
     struck: int = 0
     earlier: bytes | None = None
-    sealed_only: bool = field(init=False)
+    kind: LineFaultKind = field(init=False)
     dice: _Dice = field(init=False)
     values: Mapping[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
         self.dice = _Dice(self.fault.seed)
         self.values = dict(self.fault.own)
-        self.sealed_only = REGISTRY[self.fault.verb].needs is Ability.SEALS
+        self.kind = REGISTRY[self.fault.verb]
 
     def gone(self, now: int) -> bool:
         """Whether it has struck as often as it may, or its window has passed."""
@@ -56,10 +56,10 @@ class _Armed:
         fault = self.fault
         if now < self.begins_us or fault.direction is not frame.direction or fault.name not in (ANY, frame.name):
             return False
-        if self.sealed_only and not frame.sealed:
+        if self.kind.needs is Ability.SEALS and not frame.sealed:
             return False
         self.matched += 1
-        if self.matched < fault.nth:
+        if self.matched < fault.nth or (self.kind.repeats and self.earlier is None):
             return False
         if fault.chance_ppm < CERTAIN_PPM and self.dice.draw(CERTAIN_PPM) >= fault.chance_ppm:
             return False
@@ -116,7 +116,7 @@ class LineFaults:
     def _struck_by(self, armed: _Armed, raw: bytes) -> Outcome:
         fault = armed.fault
         struck = Struck(raw, armed.values, armed.dice.draw, fault.direction, self._seal, armed.earlier)
-        return REGISTRY[fault.verb].act(struck)
+        return armed.kind.act(struck)
 
     def _lost_in_silence(self, port: int, frame: WireFrame, now: int) -> Composition | None:
         until_us, fault = self._silences.get(port, (now, ""))

@@ -33,7 +33,8 @@ _MS_US = US_PER_SECOND // 1_000
 class LineFaultKind:
     """A kind of line fault: `act` says what becomes of a frame, with the values of `parameters`.
 
-    `needs`: what the protocol must be able to do. One that needs seals strikes sealed frames only.
+    `needs`: what the protocol must be able to do. One that needs seals strikes sealed frames only. `repeats`: it brings
+    the frame that matched before, and so strikes none that has none before it.
     """
 
     verb: str
@@ -42,6 +43,7 @@ class LineFaultKind:
     act: Act
     parameters: tuple[Parameter, ...] = ()
     needs: Ability | None = None
+    repeats: bool = False
 
 
 NTH, COUNT = "nth", "count"
@@ -138,12 +140,14 @@ _KINDS = (
         "replay request BOLUS_EXECUTE gap=0s nth=2 count=1",
         acts.replay,
         (_gap(0),),
+        repeats=True,
     ),
     LineFaultKind(
         "stale",
         "the frame that matched before comes in its place",
         "stale answer STATUS nth=2 count=1",
         acts.stale,
+        repeats=True,
     ),
     LineFaultKind(
         "tag-flip",
