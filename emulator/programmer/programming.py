@@ -4,7 +4,8 @@ Rules of this file:
 
 - What a person is shown is the image that the pump has staged and would run, not what was written.
 - Earlier intentions are settled before anything is staged. COMMIT quotes the revision that was read then, so that it is
-  refused if therapy has changed while the person looked.
+  refused if therapy has changed while the person looked. A pump that stands still while it is programmed moves the
+  revision by that, so it is read once more.
 - A commit is known by the CRC-32 of its image. The same file gives the same image, so that a later run finds out what
   became of it.
 """
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from emulator.programmer.effects import Ask, NoPump, Procedure, PumpRefused, read
-from emulator.programmer.ledger import Host
+from emulator.programmer.ledger import Host, read_op_list
 from emulator.programmer.outcomes import Taken
 from emulator.programmer.program_file import ProgramFile
 from emulator.programmer.program_image import Program, program_of
@@ -147,7 +148,10 @@ def prepare_program(
             yield from tell_earlier(host, earlier)
         if expected == old:
             return Unchanged(old, caps)
-        return (yield from _stage(caps, old, asked))
+        staged = yield from _stage(caps, old, asked)
+        if not (settling and caps.stops_while_programming) or (yield from _moved_by_stage_alone(host)):
+            return staged
+        yield from abort_stage(staged.stage_id)
     raise NoPump("the pump's program went on changing while it was read")
 
 
@@ -178,6 +182,16 @@ def abort_stage(stage_id: int) -> Procedure[None]:
 def command_of(program: Program) -> str:
     """The text by which a later run knows that it commits the same."""
     return f"program {program.crc32:08X}"
+
+
+def _moved_by_stage_alone(host: Host) -> Procedure[bool]:
+    """Book the revision of a pump that a stage has brought to a stand, if nothing else has moved it since it was read.
+
+    Should it move behind this, the stage is void by that.
+    """
+    before = host.book.op_list
+    now = yield from read_op_list(host)
+    return before is None or (now.therapy_rev <= before.therapy_rev + 1 and now.entries == before.entries)
 
 
 def _stage(caps: CapsAnswer, old: Program, asked: Program) -> Procedure[Staged]:

@@ -164,6 +164,7 @@ class World:
 
     fates: Iterator[str] = field(default_factory=lambda: iter(()))
     insecure: bool = False
+    profile: str = "reference-20"
     mortality: Mortality = field(default_factory=Mortality)
     now: int = 0
     told: list[str] = field(default_factory=list)
@@ -175,7 +176,7 @@ class World:
     _late: dict[int, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.device = build_device("reference-20", 0, SERIAL_NUMBER, insecure=self.insecure, session_floor=0)
+        self.device = build_device(self.profile, 0, SERIAL_NUMBER, insecure=self.insecure, session_floor=0)
         self.disk = ForgetfulDisk(self.mortality)
         self._session: KeptSession | None = None
 

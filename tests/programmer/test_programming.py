@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from emulator.events import Logged
 from emulator.programmer.book import Book
-from emulator.programmer.effects import NoPump, PumpRefused, run
+from emulator.programmer.effects import NoPump, PumpRefused, Reply, read, run
 from emulator.programmer.ledger import Host
 from emulator.programmer.outcomes import NotTaken, Taken, Unknown
 from emulator.programmer.program_file import ProgramFile, read_program_file
@@ -30,7 +31,9 @@ from emulator.programmer.programming import (
     require_active,
 )
 from emulator.programmer.rules import BolusOrder, Report, close, deliver_bolus
-from protocol.messages.codes import BolusKind, Role, Warnings
+from protocol.messages.codes import BolusKind, OpState, Role, RunState, Warnings
+from protocol.messages.program import ProgramBeginRequest
+from protocol.messages.read import StatusAnswer, StatusRequest
 from protocol.refusals import NakCode
 from tests.programmer.dying_host import DOUBLED, LATE, LOST, PASSES, ForgetfulDisk, HostDied, World
 from tests.programmer.programs import FIRST, NEW, NEW_TEXT
@@ -279,6 +282,35 @@ def test_a_program_waits_for_the_end_of_a_bolus() -> None:
     program_once(world)
     assert refusal_of_the_last_report(world) == NakCode.BOLUS_RUNNING
     assert active(world) == FIRST
+
+
+@pytest.mark.parametrize("insecure", [False, True])
+def test_a_pump_that_stands_still_while_it_is_programmed_runs_with_the_new_program(insecure: bool) -> None:
+    world = World(insecure=insecure, profile="reference-40")
+    staged = program_once(world, file=OTHER_FILE)
+    assert isinstance(staged, Staged)
+    assert [report.outcome for report in world.reports] == [Taken(OpState.DONE)]
+    assert active(world).low_reservoir_nl == 3_000_000
+    with world.at_work(Role.READER):
+        assert run(read(StatusRequest(), StatusAnswer), world).run_state == RunState.RUNNING
+
+
+def test_what_comes_between_the_reading_and_the_stand_is_read_before_anything_is_shown() -> None:
+    """A bolus ends in the moment before PROGRAM_BEGIN: the revision moves by more than the pump's coming to a stand."""
+    world = World(profile="reference-40")
+    bolus_in(world, 120)
+    ask, begun = world.ask, []
+
+    def wait_first(message: object) -> Reply:
+        if isinstance(message, ProgramBeginRequest):
+            begun.append(message)
+            world.pause(150 * SECOND_US if len(begun) == 1 else 0)
+        return ask(message)
+
+    with patch.object(world, "ask", wait_first):
+        program_once(world, file=OTHER_FILE)
+    assert [report.outcome for report in world.reports[1:]] == [Taken(OpState.DONE)]
+    assert len(begun) == 2
 
 
 def test_a_session_that_dies_of_silence_while_a_person_reads_changes_nothing() -> None:
