@@ -24,6 +24,7 @@ from emulator.faults.catalogue import (
     own_parameters,
     times,
 )
+from emulator.faults.registry import can_do
 
 if TYPE_CHECKING:
     from emulator.device import Device
@@ -50,12 +51,14 @@ _HEADINGS = {
 def faults(protocol: str) -> None:
     """Everything that can be made to go wrong, with parameters and an example.
 
-    With --json also the operations of the protocol that a fault of the line can name.
+    With --json only what the protocol can do, and for each direction the operations that a fault of the line can name.
     """
     spoken = protocol_named(protocol)
     if json_requested():
-        operations = list(_any_pump(spoken).fault_names)
-        click.echo(json.dumps({"faults": [asdict(fault) for fault in catalogue()], "operations": operations}))
+        names = _any_pump(spoken).fault_names
+        operations = {direction.value: list(named) for direction, named in names.of.items()}
+        listed = [asdict(fault) for fault in catalogue() if can_do(fault.verb, names)]
+        click.echo(json.dumps({"faults": listed, "operations": operations}))
         return
     click.echo("\n".join(_page()).rstrip())
 

@@ -207,6 +207,12 @@ _KINDS = (
 REGISTRY: Mapping[str, LineFaultKind] = MappingProxyType({kind.verb: kind for kind in _KINDS})
 
 
+def can_do(verb: str, names: FaultNames) -> bool:
+    """Whether a wire can do what a verb asks of it; of a pump every fault can be."""
+    needs = REGISTRY[verb].needs if verb in REGISTRY else None
+    return needs is None or needs in names.abilities
+
+
 def line_fault_text(fault: FaultSpec) -> str:
     """The fault as it is written: with all that is its own, which frames, and the rest where it is not the usual."""
     own = dict(fault.own)
@@ -247,7 +253,7 @@ def _parse_line_fault(text: str, verb: str, words: Sequence[str], names: FaultNa
         example = example_for(verb, names)
         raise FaultSyntaxError(f"fault {text!r} is too short: it is VERB DIRECTION OPERATION, such as {example!r}")
     needs = REGISTRY[verb].needs
-    if needs is not None and needs not in names.abilities:
+    if needs is not None and not can_do(verb, names):
         raise FaultSyntaxError(f"fault {text!r}: {verb} needs {needs.value}, and the protocol of this pump has none")
     way, name, *rest = words
     direction = _direction(text, way, names)

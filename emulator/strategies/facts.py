@@ -47,10 +47,10 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """All verbs, and the operations of the wire that a fault of the line can name."""
+    """All verbs, and for each direction the operations of the wire that a fault of the line can name."""
 
     verbs: tuple[Fault, ...]
-    operations: tuple[str, ...]
+    operations: Mapping[str, tuple[str, ...]]
 
 
 @cache
@@ -68,7 +68,7 @@ def faults_of(protocol: str) -> Faults:
         )
         for each in document["faults"]
     )
-    return Faults(verbs, tuple(document["operations"]))
+    return Faults(verbs, {direction: tuple(named) for direction, named in document["operations"].items()})
 
 
 @cache

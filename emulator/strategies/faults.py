@@ -17,8 +17,7 @@ MOST_TIMES = 16
 SHORT_US = 1_000_000
 """How long something lasts that must end, and of which nothing else is known."""
 _COUNTS = ("nth", "count")
-# What the pump sends of its own accord has no name that a request has.
-_OF_REQUESTS, _OF_EVENTS, _ANY = ("answer", "request"), "event", "any"
+_ANY = "any"
 
 
 def faults(
@@ -32,7 +31,7 @@ def faults(
     """One line of docs/faults.md, such as `drop answer BOLUS_EXECUTE nth=2`. Simple is a verb with no parameters.
 
     verbs       of these only, and kind: of the line only, or of the device only
-    operations  line faults name these only; all of the wire and `any` if there are none
+    operations  line faults name these only, in each direction that they go; all of the wire and `any` if there are none
     within_us   the longest duration in it
     """
     return st.deferred(lambda: _faults(verbs, kind, operations, within_us, protocol))
@@ -67,15 +66,19 @@ def _faults(
     if unknown or not wanted:
         names = ", ".join(each.verb for each in known.verbs)
         raise ValueError(f"no fault has kind {kind!r} and one of the verbs {unknown or verbs}; there are {names}")
-    named = [*(known.operations if operations is None else operations), *([_ANY] if operations is None else [])]
-    return st.one_of(*[_lines(fault, named, within_us) for fault in wanted])
+    struck = [
+        f"{direction} {name}"
+        for direction, named in known.operations.items()
+        for name in (*named, *([_ANY] if named else ()))
+        if operations is None or name in operations
+    ]
+    return st.one_of(*[_lines(fault, struck, within_us) for fault in wanted])
 
 
-def _lines(fault: Fault, operations: list[str], within_us: int) -> st.SearchStrategy[str]:
+def _lines(fault: Fault, struck: list[str], within_us: int) -> st.SearchStrategy[str]:
     heads = st.just(fault.verb)
     if fault.kind == LINE:
-        struck = st.builds("{} {}".format, st.sampled_from(_OF_REQUESTS), st.sampled_from(operations))
-        heads = st.builds(f"{fault.verb} {{}}".format, st.one_of(struck, st.just(f"{_OF_EVENTS} {_ANY}")))
+        heads = st.builds(f"{fault.verb} {{}}".format, st.sampled_from(struck))
     values = {parameter.name: st.integers(*_range(parameter, within_us)) for parameter in fault.parameters}
     # Each parameter may be left out, and is at first.
     return st.builds(lambda head, drawn: _line(fault, head, drawn), heads, st.fixed_dictionaries({}, optional=values))

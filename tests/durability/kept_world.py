@@ -48,6 +48,12 @@ class HeldPort:
         self._told()
         self.sent += data
 
+    def break_line(self) -> None:
+        pass
+
+    def mend_line(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 
@@ -77,7 +83,7 @@ class KeptWorld(World):
             pacer = Pacer(Fraction(1), Fraction(1), self._wall_ns(), self.device.now_us)
             keep = keeper(self.file, self.device)
             self.held = HeldPort(self.say)
-            self.serving = Serving(self.device, [self.held], pacer, [self.events.append], self._wall_ns, keep)
+            self.serving = Serving(self.device, [self.held], pacer, [self.events.append], self._wall_ns, keep=keep)
             failed.pop_all()
         self.say()
 
