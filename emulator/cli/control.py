@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 import click
 
 from emulator.cli.connection import json_option
+from emulator.cli.control_client import Address, client_of, show
+from emulator.cli.control_events import events
+from emulator.cli.control_pump import environment, identity, state
 from emulator.cli.errors import (
-    CommandFailure,
-    LinkFailure,
-    OutcomeUnknown,
     OutOfTime,
-    Refused,
     UsageFailure,
     json_requested,
 )
@@ -32,9 +30,7 @@ from emulator.cli.quantities import (
 from emulator.cli.tester_view import armed_lines, flat, listed, syringe_lines, truth_table
 from emulator.control.awaited import types_of_fields
 from emulator.control.bodies import COUNTED_MODES, MAX_AT_WRITE, MAX_TORN_BYTES
-from emulator.control.client import ControlClient, ControlError, ControlUnreachable, Document
-from emulator.control.spec import ControlSpecError
-from emulator.running import RunningError, running_pumps
+from emulator.control.client import Document
 from firmware_model.memory import CutMode
 
 # The concentration is the last number with a unit: a name may have numbers and gaps in it.
@@ -48,7 +44,10 @@ Examples:
   vpump control fault 'drop answer BOLUS_EXECUTE nth=1'
   vpump control fault stall for=2h
   vpump control syringe --withdraw all --inject 20mL --drug 'baclofen 500ug/mL'
+  vpump control environment --temperature 39.5C
   vpump control power cut --at-write 3 --mode torn
+  vpump control state save pump.state
+  vpump control events --follow
   vpump control truth --json
   vpump control --control unix:/tmp/pump.sock shutdown
 
@@ -77,16 +76,19 @@ def control(context: click.Context, url: str | None, token: str | None) -> None:
 # On every verb as well, since that is where most people write it.
 json_option(control)
 
+for verb in (environment, events, identity, state):
+    control.add_command(verb)
+
 
 @json_option
 @control.command(epilog="\b\nExamples:\n  vpump control advance 30d\n  vpump control advance 1d12h --json")
 @click.argument("duration", type=DURATION)
 @click.pass_obj
-def advance(address: tuple[str | None, str | None], duration: int) -> None:
+def advance(address: Address, duration: int) -> None:
     """Let virtual time pass, as fast as possible."""
-    with _client(address) as client:
+    with client_of(address) as client:
         now_us = client.advance(duration)
-    _show({"now_us": now_us}, _now(now_us))
+    show({"now_us": now_us}, _now(now_us))
 
 
 @json_option
@@ -107,10 +109,10 @@ docs/events.md lists the events and their fields. When no such event comes, the 
 @click.argument("match", nargs=-1, metavar="[FIELD=VALUE]...")
 @click.option("--within", "limit_us", type=DURATION, required=True, help="How much virtual time may pass.")
 @click.pass_obj
-def run_until(address: tuple[str | None, str | None], event: str, match: tuple[str, ...], limit_us: int) -> None:
+def run_until(address: Address, event: str, match: tuple[str, ...], limit_us: int) -> None:
     """Let virtual time pass until EVENT happens."""
     values = _match_values(event, match)
-    with _client(address) as client:
+    with client_of(address) as client:
         answer = client.run_until(event, limit_us=limit_us, match=values)
     now = _time_text(answer.get("now_us"))
     found = answer.get("event")
@@ -119,7 +121,7 @@ def run_until(address: tuple[str | None, str | None], event: str, match: tuple[s
         raise OutOfTime(
             f"no event '{wanted}' within {format_duration_us(limit_us)}; virtual time is now {now}.", answer
         )
-    _show(answer, f"reached {_event_line(found)}; virtual time is now {now}")
+    show(answer, f"reached {_event_line(found)}; virtual time is now {now}")
 
 
 @json_option
@@ -137,35 +139,35 @@ Examples:
 )
 @click.argument("fault", nargs=-1, required=True)
 @click.pass_obj
-def fault(address: tuple[str | None, str | None], fault: tuple[str, ...]) -> None:
+def fault(address: Address, fault: tuple[str, ...]) -> None:
     """Arm a fault of the line or of the pump; written as for `vpump serve --fault`."""
-    with _client(address) as client:
+    with client_of(address) as client:
         answer = client.arm_fault(" ".join(fault))
     armed = listed(answer.get("armed"))
     understood = answer.get("fault")
     struck = [] if understood in [entry.get("fault") for entry in armed] else [f"struck at once: {understood}"]
-    _show(answer, *struck, *(armed_lines(armed) if armed or not struck else []))
+    show(answer, *struck, *(armed_lines(armed) if armed or not struck else []))
 
 
 @json_option
 @control.command(epilog="\b\nExamples:\n  vpump control faults\n  vpump control faults --clear")
 @click.option("--clear", is_flag=True, help="End and disarm all of them, and every armed power cut.")
 @click.pass_obj
-def faults(address: tuple[str | None, str | None], clear: bool) -> None:
+def faults(address: Address, clear: bool) -> None:
     """List the armed faults, or disarm them."""
-    with _client(address) as client:
+    with client_of(address) as client:
         armed = client.clear_faults() if clear else client.faults()
-    _show({"armed": armed}, *armed_lines(armed))
+    show({"armed": armed}, *armed_lines(armed))
 
 
 @json_option
 @control.command(epilog="\b\nExamples:\n  vpump control truth\n  vpump control truth --json")
 @click.pass_obj
-def truth(address: tuple[str | None, str | None]) -> None:
+def truth(address: Address) -> None:
     """What is physically so, whatever the pump believes."""
-    with _client(address) as client:
+    with client_of(address) as client:
         document = client.truth()
-    _show(document, *truth_table(document))
+    show(document, *truth_table(document))
 
 
 @json_option
@@ -181,11 +183,11 @@ def describe_for_tools() -> None:
 @json_option
 @control.command(epilog="\b\nExample:\n  vpump control shutdown")
 @click.pass_obj
-def shutdown(address: tuple[str | None, str | None]) -> None:
+def shutdown(address: Address) -> None:
     """End the pump, as an interrupt of `vpump serve` does."""
-    with _client(address) as client:
+    with client_of(address) as client:
         answer = client.shutdown()
-    _show(answer, f"the pump is shutting down; its virtual time is {_time_text(answer.get('now_us'))}")
+    show(answer, f"the pump is shutting down; its virtual time is {_time_text(answer.get('now_us'))}")
 
 
 @json_option
@@ -208,12 +210,12 @@ told it of. The residual of the reservoir cannot be withdrawn.
     "--drug", "drugs", metavar="'NAME CONCENTRATION'", multiple=True, help="What is in it; none is drug-free fluid."
 )
 @click.pass_obj
-def syringe(address: tuple[str | None, str | None], withdraw: str | None, inject: int, drugs: tuple[str, ...]) -> None:
+def syringe(address: Address, withdraw: str | None, inject: int, drugs: tuple[str, ...]) -> None:
     """Use a syringe at the reservoir's port: withdraw, then inject."""
     withdraw_nl, mixture = _withdrawn(withdraw), _mixture(drugs)
-    with _client(address) as client:
+    with client_of(address) as client:
         answer = client.use_syringe(withdraw_nl=withdraw_nl, inject_nl=inject, drugs=mixture)
-    _show(answer, *syringe_lines(answer, inject))
+    show(answer, *syringe_lines(answer, inject))
 
 
 @control.group(
@@ -250,7 +252,7 @@ def power() -> None:
     help="How many bytes are written by a torn write, or become garbage; a word has 8.",
 )
 @click.pass_obj
-def cut(address: tuple[str | None, str | None], at_write: int | None, mode: str | None, torn_bytes: int | None) -> None:
+def cut(address: Address, at_write: int | None, mode: str | None, torn_bytes: int | None) -> None:
     """Cut the power now, or at one exact write."""
     if mode is not None and at_write is None:
         raise UsageFailure("--mode says what becomes of a write, so it needs --at-write N.")
@@ -258,20 +260,20 @@ def cut(address: tuple[str | None, str | None], at_write: int | None, mode: str 
         raise UsageFailure(
             "--torn-bytes counts the bytes that are written or become garbage, so it needs --mode torn or garbage."
         )
-    with _client(address) as client:
+    with client_of(address) as client:
         answer = client.cut_power(at_write=at_write, mode=mode, torn_bytes=torn_bytes)
     when = "the power is cut" if at_write is None else f"the power will be cut at write {at_write} from now"
-    _show(answer, when)
+    show(answer, when)
 
 
 @json_option
 @power.command(epilog="\b\nExample:\n  vpump control power restore")
 @click.pass_obj
-def restore(address: tuple[str | None, str | None]) -> None:
+def restore(address: Address) -> None:
     """Give the power back; the pump boots from its memory."""
-    with _client(address) as client:
+    with client_of(address) as client:
         answer = client.restore_power()
-    _show(answer, "the power is on")
+    show(answer, "the power is on")
 
 
 @json_option
@@ -291,14 +293,14 @@ The pump's sessions end. Who talks to it then needs the same file: vpump interro
 @click.option("--serial-number", metavar="HEX", help="Which table of FILE; needed if it has several.")
 @click.option("--test", "published", is_flag=True, help="The published test keys.")
 @click.pass_obj
-def keys(address: tuple[str | None, str | None], file: Path | None, serial_number: str | None, published: bool) -> None:
+def keys(address: Address, file: Path | None, serial_number: str | None, published: bool) -> None:
     """Give the pump the keys in FILE, or the test keys."""
     if (file is None) != published:
         raise UsageFailure("name a key FILE, or say --test for the published keys.")
     given = None if file is None else _keys_in(file, serial_number)
-    with _client(address) as client:
+    with client_of(address) as client:
         answer = client.replace_keys(given)
-    _show(answer, "the pump has the published test keys" if given is None else f"the pump has the keys of {file}")
+    show(answer, "the pump has the published test keys" if given is None else f"the pump has the keys of {file}")
 
 
 def _keys_in(file: Path, serial_number: str | None) -> dict[str, bytes]:
@@ -346,56 +348,6 @@ def _mixture(texts: Sequence[str]) -> Mapping[str, int]:
     return mixture
 
 
-@contextlib.contextmanager
-def _client(address: tuple[str | None, str | None]) -> Iterator[ControlClient]:
-    """The client of the pump that is meant; what goes wrong with it leaves with an exit status."""
-    url, token = address
-    try:
-        yield ControlClient(*_found(url, token))
-    except ControlSpecError as error:
-        raise UsageFailure(_sentence(str(error))) from None
-    except ControlUnreachable as error:
-        failure = OutcomeUnknown if error.maybe_done else LinkFailure
-        raise failure(_sentence(error.sentence)) from None
-    except ControlError as error:
-        raise _failure(error) from None
-
-
-def _found(url: str | None, token: str | None) -> tuple[str, str | None]:
-    """Where the control plane is, and its token as far as it is known."""
-    try:
-        steered = [pump for pump in running_pumps() if pump.control is not None]
-    except RunningError as error:
-        # Only who must look for the pump needs the list of those that run.
-        if url is None:
-            raise LinkFailure(_sentence(str(error))) from None
-        steered = []
-    if url is None:
-        if not steered:
-            raise LinkFailure(
-                "no pump with a control plane runs here; start one with 'vpump serve --control unix:PATH', "
-                "or say where it is with --control URL."
-            )
-        if len(steered) > 1:
-            choices = ", ".join(f"{pump.control} ({pump.serial_number})" for pump in steered)
-            raise UsageFailure(f"several pumps with a control plane run here; choose one with --control: {choices}.")
-        url = steered[0].control or ""
-    if token is None:
-        token = next((pump.control_token for pump in steered if pump.control == url.removesuffix("/")), None)
-    return url, token
-
-
-def _failure(error: ControlError) -> CommandFailure:
-    sentence = _sentence(error.sentence)
-    if error.status in (400, 404, 405, 413):
-        return UsageFailure(sentence)
-    if error.status == 409:
-        return Refused(sentence)
-    if error.status == 401:
-        return LinkFailure(f"{sentence} Give it with --token or VPUMP_CONTROL_TOKEN.")
-    return LinkFailure(sentence)
-
-
 def _match_values(event: str, match: Sequence[str]) -> Mapping[str, int | str]:
     """FIELD=VALUE as JSON values: a number where the event's field is one. What does not exist, the pump refuses."""
     field_types = types_of_fields(event)
@@ -415,15 +367,6 @@ def _match_values(event: str, match: Sequence[str]) -> Mapping[str, int | str]:
     return values
 
 
-def _show(document: Mapping[str, object], *lines: str) -> None:
-    """Print the JSON document if it was asked for, else the lines for people."""
-    if json_requested():
-        click.echo(json.dumps(document))
-        return
-    for line in lines:
-        click.echo(line)
-
-
 def _now(now_us: int) -> str:
     return f"virtual time is now {format_duration_us(now_us)}"
 
@@ -439,7 +382,3 @@ def _event_line(event: Document) -> str:
         if name not in ("event", "number", "at_us", "raw") and value != "":
             parts.append(f"{name}={value}")
     return " ".join(parts)
-
-
-def _sentence(text: str) -> str:
-    return text if text.endswith((".", "?", "!")) else f"{text}."

@@ -333,8 +333,7 @@ def _entry(stage: _Stage, op_id: int) -> Any:
 
 
 def _true_reservoir_nl(stage: _Stage) -> int:
-    level = stage.control.truth()["reservoir_nl"]
-    return level if isinstance(level, int) else 0
+    return stage.control.truth()["reservoir_nl"]
 
 
 def _status(stage: _Stage) -> StatusAnswer:

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import IO, Any, ClassVar
 
 import click
@@ -40,7 +41,7 @@ class CommandFailure(click.ClickException):
 
     exit_code: ClassVar[int]
 
-    def __init__(self, message: str, document: dict[str, object] | None = None) -> None:
+    def __init__(self, message: str, document: Mapping[str, object] | None = None) -> None:
         super().__init__(message)
         # The context is gone when click shows the error, so what it knows is kept here.
         self.json_document = document if json_requested() else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
@@ -12,18 +12,16 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
 from emulator.control.bodies import MAX_BODY_BYTES
-from emulator.control.contract import Serving
 from emulator.control.gate import Gate
 from emulator.control.operation import Plane
-from emulator.control.operations import BY_PATH, OPERATIONS
+from emulator.control.operations import BY_PATH
 from emulator.control.refusal import RequestError, shortened
 from emulator.control.request_reading import read_request
-from emulator.control.time_moves import TimeMoves
 from emulator.serving import ServingStopped
 
 MAX_READ_BYTES = (
@@ -92,9 +90,8 @@ async def _body(receive: Receive, most_bytes: int) -> bytes:
     return bytes(body)
 
 
-def control_app(serving: Serving, moves: TimeMoves, gate: Gate) -> Starlette:
+def control_app(plane: Plane, gate: Gate) -> Starlette:
     """The application that answers the requests which the gate lets in."""
-    plane = Plane(serving, moves, OPERATIONS)
 
     async def answer(request: Request) -> Response:
         operations = BY_PATH[request.scope["route"].path]
@@ -103,6 +100,8 @@ def control_app(serving: Serving, moves: TimeMoves, gate: Gate) -> Starlette:
         query = request.query_params.multi_items()
         asked = read_request(await request.body(), operation.body, request.path_params, query)
         answered = await operation.act(plane, asked)
+        if isinstance(answered, AsyncIterator):
+            return StreamingResponse(answered, media_type=operation.media_type)
         if isinstance(answered, bytes):
             return Response(answered, media_type=operation.media_type)
         afterwards = None if operation.afterwards is None else BackgroundTask(_call, operation.afterwards, plane)

@@ -22,6 +22,7 @@ MAX_TORN_BYTES = 4_096  # more than the largest page of a pump's memory has
 MAX_SYRINGE_NL = 1_000_000_000  # a litre, far more than a reservoir holds
 MAX_SYRINGE_DRUGS = 5  # as many as a program names
 MAX_CONCENTRATION_NG_PER_ML = 0xFFFF_FFFE
+MAX_EVENT_NUMBER = 2**53 - 1  # what every reader of JSON can tell apart
 MAX_KEYS = 16  # more roles than any protocol has
 
 _DURATION_ALLOWED = f"a whole number of microseconds from 1 to {MAX_DURATION_US} (100 years)"
@@ -188,6 +189,19 @@ class EnvironmentBody(Body):
         if self.temperature_cc is None and self.field_on is None:
             sentence = "neither temperature_cc nor field_on is there, so nothing would change"
             raise RequestError(400, sentence, field="temperature_cc", allowed="one of the two, or both")
+
+
+class EventsBody(Body):
+    """Hand out events."""
+
+    ALLOWED: ClassVar[Mapping[str, str]] = {
+        "since": f"the number of the last event that is known, from 0 (unless given) to {MAX_EVENT_NUMBER}",
+        "follow": "true or false (unless given): whether to go on with what happens from now on",
+    }
+    QUERY: ClassVar[tuple[str, ...]] = ("since", "follow")
+
+    since: Annotated[int, msgspec.Meta(ge=0, le=MAX_EVENT_NUMBER)] = 0
+    follow: bool = False
 
 
 class IdentityBody(Body):

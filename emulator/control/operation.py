@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -13,8 +13,9 @@ from emulator.assembly import fresh_session_floor
 from emulator.control.answers import Route
 from emulator.control.bodies import Body, EmptyBody
 from emulator.control.contract import Serving
+from emulator.control.event_stream import EventStream
 from emulator.control.refusal import RequestError
-from emulator.control.time_moves import TimeMoves
+from emulator.control.time_moves import Moves
 from emulator.events import Event
 from emulator.inputs import Action
 
@@ -23,12 +24,14 @@ from emulator.inputs import Action
 class Plane:
     """What operations work on: the running pump, the moves of its time, and the table that they stand in.
 
-    session_floor: where the sessions of a pump that comes in its place begin to be numbered.
+    stream         the latest events
+    session_floor  where the sessions of a pump that comes in its place begin to be numbered
     """
 
     serving: Serving
-    moves: TimeMoves
+    moves: Moves
     operations: Sequence[Operation]
+    stream: EventStream
     session_floor: Callable[[], int] = fresh_session_floor
 
     def apply(self, action: Action) -> list[Event]:
@@ -67,7 +70,7 @@ class Operation:
     method: str
     path: str
     does: str
-    act: Callable[[Plane, Any], Awaitable[Mapping[str, object] | bytes]]
+    act: Callable[[Plane, Any], Coroutine[Any, Any, Mapping[str, object] | bytes | AsyncIterator[bytes]]]
     answer: Any
     body: type[Body] = EmptyBody
     example: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))

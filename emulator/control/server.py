@@ -7,13 +7,17 @@ only the start and the end of uvicorn's server are used.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 
 import uvicorn
 
 from emulator.control.app import control_app
 from emulator.control.contract import Serving
+from emulator.control.event_stream import EventStream
 from emulator.control.gate import Gate
 from emulator.control.listener import BACKLOG, Listener, open_listener
+from emulator.control.operation import Plane
+from emulator.control.operations import OPERATIONS
 from emulator.control.spec import TcpSpec, parse_control_spec
 from emulator.control.time_moves import TimeMoves
 
@@ -27,12 +31,14 @@ TOKEN_BYTES = 24
 class ControlHandle:
     """A control plane that listens. `token` is None where none is asked for."""
 
-    def __init__(self, listener: Listener, token: str | None, server: uvicorn.Server, moves: TimeMoves) -> None:
+    def __init__(
+        self, listener: Listener, token: str | None, server: uvicorn.Server, end: Callable[[], object]
+    ) -> None:
         self.url = listener.spec.url
         self.token = token
         self._listener = listener
         self._server = server
-        self._moves = moves
+        self._end = end
         self._stopped = False
 
     async def stop(self) -> None:
@@ -40,7 +46,7 @@ class ControlHandle:
         if self._stopped:
             return
         self._stopped = True
-        self._moves.stop()
+        self._end()
         self._listener.withdraw()
         # uvicorn closes the socket, once it no longer waits for clients there.
         await self._server.shutdown(sockets=[self._listener.socket])
@@ -51,9 +57,10 @@ async def start_control(spec: str, serving: Serving) -> ControlHandle:
     listener = open_listener(parse_control_spec(spec))
     try:
         token = secrets.token_urlsafe(TOKEN_BYTES) if isinstance(listener.spec, TcpSpec) else None
-        moves = TimeMoves(serving)
+        moves, stream = TimeMoves(serving), EventStream()
+        plane = Plane(serving, moves, OPERATIONS, stream)
         config = uvicorn.Config(
-            control_app(serving, moves, Gate(token)),
+            control_app(plane, Gate(token)),
             # Named, so that what else is installed changes nothing.
             http="h11",
             ws="none",
@@ -79,4 +86,11 @@ async def start_control(spec: str, serving: Serving) -> ControlHandle:
     except BaseException:
         listener.close()
         raise
-    return ControlHandle(listener, token, server, moves)
+    forget = serving.observe(stream.take)
+
+    def end() -> None:
+        moves.stop()
+        forget()
+        stream.close()
+
+    return ControlHandle(listener, token, server, end)

@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from emulator.control.contract import Serving
 from emulator.control.refusal import RequestError
 
 T = TypeVar("T")
+
+
+class Moves(Protocol):
+    """Makes moves of one pump's time, none of them within another."""
+
+    async def run(self, move: Coroutine[Any, Any, T]) -> tuple[T, int]:
+        """Make a move; returns its result, and the virtual time at which it ended."""
 
 
 class TimeMoves:

@@ -103,7 +103,13 @@ class FakeServing:
 
     def observe(self, observer: Callable[[Event], None]) -> Callable[[], None]:
         self.observers.append(observer)
-        return lambda: self.observers.remove(observer)
+
+        def forget() -> None:
+            # A pump that is made new in place has forgotten by itself.
+            if observer in self.observers:
+                self.observers.remove(observer)
+
+        return forget
 
     def armed_faults(self) -> list[str | ArmedFault]:
         return [*self.armed, *self.board.armed]

@@ -54,7 +54,8 @@ def vpump(*arguments: str, env: dict[str, str] | None = None) -> Result:
 
 def test_every_group_and_verb_teaches_by_example() -> None:
     verbs = [[], ["advance"], ["run-until"], ["fault"], ["faults"], ["syringe"], ["truth"], ["keys"], ["shutdown"]]
-    verbs += [["power"], ["power", "cut"], ["power", "restore"]]
+    verbs += [["power"], ["power", "cut"], ["power", "restore"], ["environment"], ["events"], ["identity"]]
+    verbs += [["state"], ["state", "save"], ["state", "load"], ["openapi"]]
     for verb in verbs:
         result = vpump("control", *verb, "--help")
         assert result.exit_code == 0

@@ -28,6 +28,7 @@ def test_the_root_lists_the_routes(served: ServedControl) -> None:
     assert set(routes) == {
         ("GET", "/"),
         ("GET", "/openapi.json"),
+        ("GET", "/events"),
         ("POST", "/advance"),
         ("POST", "/run-until"),
         ("GET", "/faults"),

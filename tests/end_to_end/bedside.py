@@ -67,7 +67,7 @@ class Patient:
         return delivered_nl - seconds * BASE_NL_PER_S
 
     def _numbers(self, *names: str) -> list[int]:
-        truth = self._control.truth()
+        truth = dict(self._control.truth())
         values = [truth[name] for name in names]
         return [value for value in values if isinstance(value, int)]
 

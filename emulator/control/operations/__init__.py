@@ -18,10 +18,11 @@ from emulator.control.operations.pump import (
     tell_truth,
     use_syringe,
 )
-from emulator.control.operations.run import describe, describe_for_tools, shut_down
+from emulator.control.operations.run import describe, describe_for_tools, shut_down, tell_events
 from emulator.control.operations.time import advance, run_until
 
 _DAY_US: Final = 86_400_000_000
+EVENT_LINES: Final = Content("application/x-ndjson", "events, a line each; `dropped`: so many went by")
 SAVE_STATE: Final = Content("application/octet-stream", "a save-state, for `PUT /state` and `vpump state`")
 
 
@@ -58,6 +59,16 @@ OPERATIONS: Final[Sequence[Operation]] = (
         answers.RunUntil,
         bodies.RunUntilBody,
         {"event": "log", "match": {"type": "bolus_ended"}, "limit_us": _DAY_US},
+    ),
+    Operation(
+        "events",
+        "GET",
+        "/events",
+        "hands out what has happened, and what happens",
+        tell_events,
+        EVENT_LINES,
+        bodies.EventsBody,
+        {"since": 0, "follow": False},
     ),
     Operation("faults", "GET", "/faults", "lists the armed faults of line and pump", list_faults, answers.Armed),
     Operation(

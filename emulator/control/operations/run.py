@@ -1,10 +1,12 @@
-"""The run as a whole: what answers here, and its end."""
+"""The run as a whole: what answers here, what has happened, and the end."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from emulator import VERSION
 from emulator.control.answers import Described, Description, Now
-from emulator.control.bodies import EmptyBody
+from emulator.control.bodies import EmptyBody, EventsBody
 from emulator.control.openapi import openapi
 from emulator.control.operation import Plane
 
@@ -18,6 +20,11 @@ async def describe(plane: Plane, _asked: EmptyBody) -> Described:
 async def describe_for_tools(plane: Plane, _asked: EmptyBody) -> Description:
     """GET /openapi.json"""
     return openapi(plane.operations)
+
+
+async def tell_events(plane: Plane, asked: EventsBody) -> bytes | AsyncIterator[bytes]:
+    """GET /events"""
+    return plane.stream.follow(asked.since) if asked.follow else plane.stream.lines(asked.since)
 
 
 async def shut_down(plane: Plane, _asked: EmptyBody) -> Now:
