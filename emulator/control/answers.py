@@ -135,6 +135,21 @@ class Identity(TypedDict):
     now_us: NowUs
 
 
+class Capture(TypedDict):
+    """A capture in the artefact folder."""
+
+    name: Annotated[str, Meta(description="of its file")]
+    bytes: Annotated[int, Meta(ge=0, description="so many are written")]
+    running: bool
+
+
+class Captures(TypedDict):
+    """The captures of this run; `folder` is null where it has none."""
+
+    folder: str | None
+    captures: list[Capture]
+
+
 class Truth(TypedDict):
     """What is physically so, and what the firmware believes; concentrations and masses are by the name of the drug."""
 

@@ -112,7 +112,7 @@ def control_app(plane: Plane, gate: Gate) -> Starlette:
         status = error.status_code if isinstance(error, HTTPException) else 400
         path = shortened(request.scope["path"])
         if status == 405:
-            allowed = ", ".join(BY_PATH.get(request.scope["path"], {}))
+            allowed = ", ".join(BY_PATH[request.scope["route"].path])
             sentence = f"{shortened(request.method)} is not allowed at {path}; allowed are: {allowed}"
             return _refusal(RequestError(405, sentence, allowed=allowed), {"Allow": allowed})
         allowed = ", ".join(BY_PATH)

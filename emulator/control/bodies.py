@@ -28,6 +28,11 @@ MAX_KEYS = 16  # more roles than any protocol has
 _DURATION_ALLOWED = f"a whole number of microseconds from 1 to {MAX_DURATION_US} (100 years)"
 _DurationUs = Annotated[int, msgspec.Meta(ge=1, le=MAX_DURATION_US)]
 
+_FILE_NAME_ALLOWED = (
+    "a file name of 1 to 100 letters, digits, dots, hyphens and underscores, the first a letter or digit"
+)
+_FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")]
+
 _KEY = re.compile(r"^(?:[0-9A-Fa-f]{2}){1,64}\Z")
 _KeyName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,40}\Z")]
 _Key = Annotated[str, msgspec.Meta(pattern=_KEY.pattern)]
@@ -189,6 +194,23 @@ class EnvironmentBody(Body):
         if self.temperature_cc is None and self.field_on is None:
             sentence = "neither temperature_cc nor field_on is there, so nothing would change"
             raise RequestError(400, sentence, field="temperature_cc", allowed="one of the two, or both")
+
+
+class CaptureBody(Body):
+    """Begin a capture."""
+
+    ALLOWED: ClassVar[Mapping[str, str]] = {"name": _FILE_NAME_ALLOWED}
+
+    name: _FileName
+
+
+class NamedCapture(Body):
+    """End a capture, or fetch it."""
+
+    ALLOWED: ClassVar[Mapping[str, str]] = {"name": _FILE_NAME_ALLOWED}
+    PATH: ClassVar[tuple[str, ...]] = ("name",)
+
+    name: _FileName
 
 
 class EventsBody(Body):

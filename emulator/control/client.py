@@ -16,7 +16,7 @@ __all__ = ["ControlClient", "ControlError", "ControlUnreachable", "Document", "p
 
 CONNECT_TIMEOUT_S = 5.0
 DEFAULT_TIMEOUT_S = 600.0  # decades of virtual time take a while
-MAX_ANSWER_BYTES = 16 * 1024 * 1024
+MAX_ANSWER_BYTES = 64 << 20  # of the longest capture that a pump hands out
 
 
 class ControlUnreachable(Exception):

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
-from urllib.parse import parse_qsl
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import parse_qsl, unquote
 
+from emulator import VERSION
+from emulator.capture.recorder import CaptureHeader
+from emulator.control.artefacts import Artefacts, ArtefactSetting
 from emulator.control.event_stream import EventStream
 from emulator.control.operation import Plane
 from emulator.control.operations import BY_PATH, OPERATIONS
@@ -19,10 +23,13 @@ from emulator.control.verbs import ControlError, PumpControl
 from emulator.events import Event
 from emulator.inputs import Action, LineChange
 from emulator.serving import SLICE_US, Serveable, ServingStopped
+from firmware_model import MODEL_VERSION
 from firmware_model.faults import ArmedFault
 from firmware_model.plant.condition import Environment
 
 T = TypeVar("T")
+MOST_LINES: Final = 16
+"""Lines that a capture has a place for."""
 
 Observer = Callable[[Event], None]
 
@@ -36,13 +43,20 @@ class LocalPump(PumpControl):
 
     url = "in this process"
 
-    def __init__(self, device: Serveable, session_floor: int = 0) -> None:
+    def __init__(self, device: Serveable, session_floor: int = 0, *, artefacts: Path | None = None) -> None:
+        """`artefacts`: the folder that captures go to. Raises what the start of a device raises."""
         self.device = device
+        self.remarks: list[str] = []
+        """What a capture had to say, such as of a disk that is full."""
         self._hand = _Hand(device)
         stream = EventStream()
         self._hand.observe(stream.take)
         self._hand.settle()
-        self._plane = Plane(self._hand, _StraightMoves(self._hand), OPERATIONS, stream, lambda: session_floor)
+        kept = None
+        if artefacts is not None:
+            kept = Artefacts(ArtefactSetting(artefacts, _header, self._hand.call_soon, self.remarks.append), self._hand)
+        moves = _StraightMoves(self._hand)
+        self._plane = Plane(self._hand, moves, OPERATIONS, stream, lambda: session_floor, kept)
 
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Call the observer with every event from now on; returns what ends that."""
@@ -74,9 +88,10 @@ class LocalPump(PumpControl):
     def _carried_out(
         self, method: str, path: str, query: str, body: bytes | None
     ) -> Mapping[str, object] | bytes | AsyncIterator[bytes]:
-        operation = BY_PATH[path][method]
+        template, named = _template(path)
+        operation = BY_PATH[template][method]
         try:
-            asked = read_request(body or b"", operation.body, query=parse_qsl(query.removeprefix("?")))
+            asked = read_request(body or b"", operation.body, named, parse_qsl(query.removeprefix("?")))
             answered = _at_once(operation.act(self._plane, asked))
         except RequestError as refused:
             raise ControlError(refused.error, refused.status, field=refused.field, allowed=refused.allowed) from None
@@ -87,6 +102,14 @@ class LocalPump(PumpControl):
         return answered
 
 
+def _template(path: str) -> tuple[str, Mapping[str, str]]:
+    """The path of an operation, and the name that stands in its place."""
+    if path in BY_PATH:
+        return path, {}
+    head, _, name = path.rpartition("/")
+    return f"{head}/{{name}}", {"name": unquote(name)}
+
+
 class _Hand:
     """A device as the control plane wants a running pump, whose time moves at once."""
 
@@ -94,6 +117,7 @@ class _Hand:
         self._device = device
         self._observers: list[Observer] = []
         self._stopped = False
+        self._soon: list[Callable[[], None]] = []
 
     def now_us(self) -> int:
         return self._device.now_us
@@ -155,6 +179,13 @@ class _Hand:
         while (event := self._device.next_event()) is not None:
             for observer in tuple(self._observers):
                 observer(event)
+        soon, self._soon = self._soon, []
+        for act in soon:
+            act()
+
+    def call_soon(self, act: Callable[[], None]) -> None:
+        """When all that has happened has been told."""
+        self._soon.append(act)
 
     def _move(self, target_us: int, slice_us: int, done: Callable[[], bool]) -> None:
         """As serving does: in slices that hold a bounded number of events."""
@@ -177,6 +208,17 @@ class _StraightMoves:
 
     async def run(self, move: Coroutine[Any, Any, T]) -> tuple[T, int]:
         return await move, self._hand.now_us()
+
+
+def _header(serial_number: int) -> CaptureHeader:
+    name = f"{serial_number:08X}"
+    facts = (("serial number", name), ("model version", str(MODEL_VERSION)))
+    return CaptureHeader(
+        hardware=f"emulated pump {name}",
+        application=f"vpump {VERSION}",
+        facts=facts,
+        ports=tuple(f"line {port}" for port in range(MOST_LINES)),
+    )
 
 
 def _at_once(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -11,6 +11,7 @@ import msgspec
 
 from emulator.assembly import fresh_session_floor
 from emulator.control.answers import Route
+from emulator.control.artefacts import Artefacts
 from emulator.control.bodies import Body, EmptyBody
 from emulator.control.contract import Serving
 from emulator.control.event_stream import EventStream
@@ -25,6 +26,7 @@ class Plane:
     """What operations work on: the running pump, the moves of its time, and the table that they stand in.
 
     stream         the latest events
+    artefacts      where captures go, None for nowhere
     session_floor  where the sessions of a pump that comes in its place begin to be numbered
     """
 
@@ -33,6 +35,7 @@ class Plane:
     operations: Sequence[Operation]
     stream: EventStream
     session_floor: Callable[[], int] = fresh_session_floor
+    artefacts: Artefacts | None = None
 
     def apply(self, action: Action) -> list[Event]:
         """Do one act of the tester; returns what happened with it. Raises RequestError where the pump refuses."""

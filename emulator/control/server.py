@@ -12,6 +12,7 @@ from collections.abc import Callable
 import uvicorn
 
 from emulator.control.app import control_app
+from emulator.control.artefacts import Artefacts, ArtefactSetting
 from emulator.control.contract import Serving
 from emulator.control.event_stream import EventStream
 from emulator.control.gate import Gate
@@ -52,13 +53,14 @@ class ControlHandle:
         await self._server.shutdown(sockets=[self._listener.socket])
 
 
-async def start_control(spec: str, serving: Serving) -> ControlHandle:
+async def start_control(spec: str, serving: Serving, artefacts: ArtefactSetting | None = None) -> ControlHandle:
     """Listen where `spec` says; raises `ControlSpecError` where that cannot be."""
     listener = open_listener(parse_control_spec(spec))
     try:
         token = secrets.token_urlsafe(TOKEN_BYTES) if isinstance(listener.spec, TcpSpec) else None
+        kept = None if artefacts is None else Artefacts(artefacts, serving)
         moves, stream = TimeMoves(serving), EventStream()
-        plane = Plane(serving, moves, OPERATIONS, stream)
+        plane = Plane(serving, moves, OPERATIONS, stream, artefacts=kept)
         config = uvicorn.Config(
             control_app(plane, Gate(token)),
             # Named, so that what else is installed changes nothing.
@@ -92,5 +94,7 @@ async def start_control(spec: str, serving: Serving) -> ControlHandle:
         moves.stop()
         forget()
         stream.close()
+        if kept is not None:
+            kept.close()
 
     return ControlHandle(listener, token, server, end)

@@ -6,10 +6,12 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, cast
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from emulator.control.answers import (
         ArmedFault,
+        Capture,
         Described,
         Environment,
         FaultUnderstood,
@@ -125,6 +127,22 @@ class PumpControl(ABC):
         """
         for line in self._lines("/events", f"?since={since}&follow={str(follow).lower()}"):
             yield self._parsed(line)
+
+    def start_capture(self, name: str) -> Capture:
+        """Begin to write what passes on the lines to a file of that name in the artefact folder."""
+        return cast("Capture", self._request("POST", "/captures", {"name": name}))
+
+    def end_capture(self, name: str) -> Capture:
+        """End a capture; its file stays."""
+        return cast("Capture", self._request("DELETE", f"/captures/{quote(name, safe='')}"))
+
+    def captures(self) -> list[Capture]:
+        """The captures of this run, those that have ended too."""
+        return _listed(self._request("GET", "/captures"), "captures")
+
+    def fetch_capture(self, name: str) -> bytes:
+        """What a capture has so far: a pcapng file."""
+        return self._answer("GET", f"/captures/{quote(name, safe='')}", "", None)
 
     def use_syringe(
         self, *, withdraw_nl: int | Literal["all"] = 0, inject_nl: int = 0, drugs: Mapping[str, int] | None = None

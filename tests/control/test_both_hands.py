@@ -15,7 +15,9 @@ import pytest
 from click.testing import CliRunner
 
 from emulator.assembly import build_device
+from emulator.capture.recorder import CaptureHeader
 from emulator.cli import main
+from emulator.control.artefacts import ArtefactSetting
 from emulator.control.client import ControlClient
 from emulator.control.event_stream import RING_EVENTS, EventStream
 from emulator.control.local import LocalPump
@@ -36,16 +38,23 @@ OTHER = 0x0BADCAFE
 Told = list[object]
 
 
+def header(serial_number: int) -> CaptureHeader:
+    return CaptureHeader(hardware=f"{serial_number:08X}", application="test", facts=(), ports=("none",))
+
+
 def new_device() -> Device:
     return build_device("reference-20", 0, SERIAL, insecure=False, session_floor=0)
 
 
-def through_a_server(path: Path, told: Callable[[ControlClient], Any]) -> Any:
+def through_a_server(path: Path, told: Callable[[ControlClient], Any], artefacts: Path | None = None) -> Any:
     """What a client in a thread is told by a pump whose time stands still."""
 
     async def serve() -> Any:
         serving = Serving(new_device(), [], Pacer(Fraction(0), Fraction(0), time.monotonic_ns()))
-        handle = await start_control(f"unix:{path}", serving)
+        setting = None
+        if artefacts is not None:
+            setting = ArtefactSetting(artefacts, header, asyncio.get_running_loop().call_soon, lambda _: None)
+        handle = await start_control(f"unix:{path}", serving, setting)
         running = asyncio.create_task(serving.run())
         telling = asyncio.create_task(asyncio.to_thread(told, ControlClient(handle.url)))
         await asyncio.wait({running, telling}, return_when=asyncio.FIRST_COMPLETED)
@@ -69,6 +78,7 @@ def story(pump: PumpControl) -> Told:
     told += [pump.swap_pump(OTHER), pump.advance(HOUR_US), pump.truth()["reservoir_nl"]]
     told += [pump.restore_state(saved), pump.truth(), pump.advance(1)]
     told += list(pump.events(since=3))
+    told += captured(pump)
     for refused in (
         lambda: pump.advance(0),
         lambda: pump.arm_fault("dorp"),
@@ -83,10 +93,34 @@ def story(pump: PumpControl) -> Told:
     return told
 
 
+def captured(pump: PumpControl) -> Told:
+    """A capture from its beginning to its end, and every name that is refused."""
+    told: Told = [pump.start_capture("night.pcapng")["running"], pump.set_environment(field_on=False)]
+    ended = pump.end_capture("night.pcapng")
+    assert len(pump.fetch_capture("night.pcapng")) == ended["bytes"] > 0
+    told += [ended["running"], [each["name"] for each in pump.captures()]]
+    for name in ("night.pcapng", "", ".hidden", "..", "a/b", "../x", "a\nb", "x" * 101, "link"):
+        with pytest.raises(ControlError) as refused:
+            pump.start_capture(name)
+        told.append((name, refused.value.status))
+    for fetch in (pump.fetch_capture, pump.end_capture):
+        for name in ("never", "..", ".x"):
+            with pytest.raises(ControlError) as refused:
+                fetch(name)
+            told.append((name, refused.value.status))
+    assert [each[1] for each in told if isinstance(each, tuple)] == [409, *[400] * 7, 409, *[404, 400, 400] * 2]
+    return told
+
+
 def test_the_same_story_is_told_by_both(tmp_path: Path) -> None:
-    here = LocalPump(new_device())
-    there = through_a_server(tmp_path / "pump.sock", story)
+    for folder in (tmp_path / "here", tmp_path / "there"):
+        folder.mkdir()
+        (folder / "link").symlink_to(tmp_path / "elsewhere")
+    here = LocalPump(new_device(), artefacts=tmp_path / "here")
+    there = through_a_server(tmp_path / "pump.sock", story, tmp_path / "there")
     assert story(here) == there
+    assert not (tmp_path / "elsewhere").exists()
+    assert sorted(file.name for file in (tmp_path / "there").iterdir()) == ["link", "night.pcapng"]
     with pytest.raises(ControlError, match="the pump is shutting down"):
         here.advance(1)
 

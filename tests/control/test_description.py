@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +23,9 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from emulator.assembly import build_device
+from emulator.capture.recorder import CaptureHeader
 from emulator.control.app import control_app
+from emulator.control.artefacts import Artefacts, ArtefactSetting
 from emulator.control.bodies import Body, StateBody
 from emulator.control.event_stream import EventStream
 from emulator.control.gate import Gate
@@ -39,16 +43,26 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
+CAPTURE = "day.pcapng"
 BY_NAME = {operation.name: operation for operation in OPERATIONS}
 
 
-def application() -> object:
-    """The control plane of a new pump, without a port for either."""
+def header(serial_number: int) -> CaptureHeader:
+    return CaptureHeader(hardware=f"{serial_number:08X}", application="test", facts=(), ports=("none",))
+
+
+@pytest.fixture
+def application(tmp_path: Path) -> Iterator[object]:
+    """The control plane of a new pump, without a port for either; a capture runs."""
     device = build_device("reference-20", 0, 7, insecure=True, session_floor=1)
     serving = Serving(device, [], Pacer(Fraction(0), Fraction(0), time.monotonic_ns()))
     stream = EventStream()
     serving.observe(stream.take)
-    return control_app(Plane(serving, TimeMoves(serving), OPERATIONS, stream), Gate(None))
+    setting = ArtefactSetting(tmp_path, header, lambda act: act(), lambda _: None)
+    artefacts = Artefacts(setting, serving)
+    artefacts.start(CAPTURE)
+    yield control_app(Plane(serving, TimeMoves(serving), OPERATIONS, stream, artefacts=artefacts), Gate(None))
+    artefacts.close()
 
 
 def _is_true(value: object) -> bool:
@@ -65,8 +79,8 @@ MODES = [
 
 
 @pytest.mark.parametrize(("operation", "mode"), MODES, ids=lambda part: getattr(part, "name", part))
-def test_any_request_is_answered_as_described(operation: Operation, mode: GenerationMode) -> None:
-    schema = schemathesis.openapi.from_asgi("/openapi.json", application())
+def test_any_request_is_answered_as_described(operation: Operation, mode: GenerationMode, application: object) -> None:
+    schema = schemathesis.openapi.from_asgi("/openapi.json", application)
     described = schema[operation.path][operation.method]
     checks = CHECKS if mode is GenerationMode.POSITIVE else [*CHECKS, negative_data_rejection]
 
@@ -85,21 +99,24 @@ def test_any_request_is_answered_as_described(operation: Operation, mode: Genera
     exercise()
 
 
-def test_the_description_is_the_one_that_is_served_and_plain_json() -> None:
+def test_the_description_is_the_one_that_is_served_and_plain_json(application: object) -> None:
     document = openapi(OPERATIONS)
     assert json.loads(json.dumps(document)) == document
-    assert schemathesis.openapi.from_asgi("/openapi.json", application()).raw_schema == document
+    assert schemathesis.openapi.from_asgi("/openapi.json", application).raw_schema == document
     assert {item["operationId"] for path in document["paths"].values() for item in path.values()} == set(BY_NAME)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_every_example_is_carried_out(operation: Operation) -> None:
-    schema = schemathesis.openapi.from_asgi("/openapi.json", application())
+def test_every_example_is_carried_out(operation: Operation, application: object) -> None:
+    schema = schemathesis.openapi.from_asgi("/openapi.json", application)
     described = schema[operation.path][operation.method]
     body: Any = json.loads(json.dumps(dict(operation.example)))
     if operation.body is StateBody:
         body = schema["/state"]["GET"].Case().call().content
     query = {name: body.pop(name) for name in operation.body.QUERY}
-    case = described.Case(body=body or NOT_SET, query=query, media_type=operation.body.MEDIA_TYPE)
+    named = dict.fromkeys(operation.body.PATH, CAPTURE)
+    case = described.Case(
+        body=body or NOT_SET, query=query, path_parameters=named, media_type=operation.body.MEDIA_TYPE
+    )
     answer = case.call_and_validate(checks=CHECKS)
     assert answer.status_code == 200, answer.text

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from emulator.control.operation import Operation
+from emulator.control.operations import OPERATIONS
 from emulator.control.spec import ControlSpecError
 from tests.control.fake_serving import PATIENCE_S, ServedControl
 
@@ -134,6 +136,23 @@ def test_a_web_page_is_refused(served: ServedControl, served_tcp: ServedControl,
         assert answer.status == 403
         assert "Origin" in answer.json["error"]
         assert not either.serving.was_shut_down.is_set()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_no_operation_is_for_strangers(served_tcp: ServedControl, operation: Operation) -> None:
+    """No token, a wrong one, a web page that has stolen one, and a page whose host was made this machine's."""
+    path = operation.path.format(name="x")
+    body = dict(operation.example) or None
+    for status, headers, authorized in (
+        (401, {}, False),
+        (401, {"Authorization": "Bearer guess"}, False),
+        (403, {"Origin": "https://example.org"}, True),
+        (403, {"Host": "pump.example.org"}, True),
+    ):
+        answer = served_tcp.send(operation.method, path, body, headers=headers, authorized=authorized)
+        assert (answer.status, "error" in answer.json) == (status, True)
+    assert served_tcp.serving.actions == []
+    assert not served_tcp.serving.was_shut_down.is_set()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost:1", "LOCALHOST", "[::1]", "[::1]:80"])

@@ -39,6 +39,10 @@ def test_the_root_lists_the_routes(served: ServedControl) -> None:
         ("POST", "/syringe"),
         ("POST", "/power"),
         ("PUT", "/keys"),
+        ("GET", "/captures"),
+        ("POST", "/captures"),
+        ("GET", "/captures/{name}"),
+        ("DELETE", "/captures/{name}"),
         ("POST", "/identity"),
         ("GET", "/state"),
         ("PUT", "/state"),
@@ -400,7 +404,18 @@ def test_a_larger_body_is_refused(served: ServedControl, path: str) -> None:
     assert not served.serving.was_shut_down.is_set()
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/advance/", "//advance", "/" + "x" * 5000, "/truth/x"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nowhere",
+        "/advance/",
+        "//advance",
+        "/" + "x" * 5000,
+        "/truth/x",
+        "/captures/../etc/passwd",
+        "/captures/%2e%2e%2fpasswd",
+    ],
+)
 def test_an_unknown_path_is_refused(served: ServedControl, path: str) -> None:
     answer = served.send("POST", path, {"duration_us": 1})
     assert answer.status == 404
@@ -410,6 +425,7 @@ def test_an_unknown_path_is_refused(served: ServedControl, path: str) -> None:
 
 @pytest.mark.parametrize(("method", "path", "allowed"), [
     ("GET", "/advance", "POST"), ("PUT", "/faults", "GET, POST, DELETE"), ("OPTIONS", "/truth", "GET"),
+    ("POST", "/captures/x", "GET, DELETE"),
 ])  # fmt: skip
 def test_another_method_is_refused(served: ServedControl, method: str, path: str, allowed: str) -> None:
     answer = served.send(method, path)

@@ -8,6 +8,7 @@ from typing import Final
 
 from emulator.control import answers, bodies
 from emulator.control.operation import Content, Operation, Plane
+from emulator.control.operations.captures import end_capture, fetch_capture, list_captures, start_capture
 from emulator.control.operations.faults import arm_fault, clear_faults, list_faults
 from emulator.control.operations.identity import restore_state, save_state, swap_pump
 from emulator.control.operations.pump import (
@@ -23,6 +24,7 @@ from emulator.control.operations.time import advance, run_until
 
 _DAY_US: Final = 86_400_000_000
 EVENT_LINES: Final = Content("application/x-ndjson", "events, a line each; `dropped`: so many went by")
+PCAPNG: Final = Content("application/octet-stream", "a pcapng file")
 SAVE_STATE: Final = Content("application/octet-stream", "a save-state, for `PUT /state` and `vpump state`")
 
 
@@ -159,6 +161,35 @@ OPERATIONS: Final[Sequence[Operation]] = (
         restore_state,
         answers.Identity,
         bodies.StateBody,
+    ),
+    Operation("captures", "GET", "/captures", "lists the captures of this run", list_captures, answers.Captures),
+    Operation(
+        "start_capture",
+        "POST",
+        "/captures",
+        "begins to write what passes on the lines to a file",
+        start_capture,
+        answers.Capture,
+        bodies.CaptureBody,
+        {"name": "night.pcapng"},
+    ),
+    Operation(
+        "fetch_capture",
+        "GET",
+        "/captures/{name}",
+        "hands out what a capture has so far",
+        fetch_capture,
+        PCAPNG,
+        bodies.NamedCapture,
+    ),
+    Operation(
+        "end_capture",
+        "DELETE",
+        "/captures/{name}",
+        "ends a capture; its file stays",
+        end_capture,
+        answers.Capture,
+        bodies.NamedCapture,
     ),
     Operation("truth", "GET", "/truth", "says what is physically so", tell_truth, answers.Truth),
     Operation(
