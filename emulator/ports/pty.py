@@ -323,8 +323,19 @@ def _number(path: str) -> int:
 def _make_link(target: str, link: str) -> None:
     # Creating a symbolic link neither follows nor replaces what is there.
     try:
+        if _is_left_over(Path(link), target):
+            Path(link).unlink()
         Path(link).symlink_to(target)
     except FileExistsError:
         raise PortError(f"The link {link} cannot be made: something is there already.") from None
     except OSError as error:
         raise PortError(f"The link {link} cannot be made: {error.strerror}.") from error
+
+
+def _is_left_over(link: Path, target: str) -> bool:
+    """Whether a pump that was killed has left a link: to a terminal that is no more, or is ours by now."""
+    try:
+        old = link.readlink()
+    except OSError:
+        return False
+    return old == Path(target) or (old.parent == Path(target).parent and not old.exists())

@@ -6,11 +6,13 @@ Each request is a packet on the socket whose descriptor is the first argument, a
     {"wait": PID} and {"poll": PID}                                        its exit status, null while it runs
 
 A command can be killed (SIGKILL) at its n-th call to the host's disk or line, and counts them in the file `calls` then.
+With "full_at", its n-th call to the host's files fails, and every one behind it.
 """
 
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import importlib
 import json
@@ -20,6 +22,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -27,6 +30,7 @@ from typing import Any, NoReturn
 from serial.urlhandler import protocol_socket
 
 import emulator.cli
+from emulator.host_files import SystemFiles
 from emulator.programmer import link
 from emulator.programmer.disk import RealDisk
 
@@ -35,6 +39,7 @@ LOADED = (
     *("keyfile", "programmer.host_identity", "protocols", "vpump_protocol"),
 )
 DISK_CALLS = ("make_directory", "read", "sync", "rename", "lock")
+FILE_CALLS = ("open", "read", "write", "truncate", "sync", "rename", "lock")
 MAX_PACKET_BYTES = 1 << 16
 
 
@@ -77,6 +82,8 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
         os.close(descriptor)
     if request["kill_at"] is not None:
         _Death(request["kill_at"], os.open("calls", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)).lie_in_wait()
+    if request["full_at"] is not None:
+        _fill_disk(request["full_at"])
     status = 1
     try:
         emulator.cli.main(request["arguments"])
@@ -89,6 +96,22 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
     # Taking down an interpreter that has loaded everything takes longer than most commands.
     atexit._run_exitfuncs()
     os._exit(status)
+
+
+def _fill_disk(full_at: int) -> None:
+    """Let the calls to the host's files fail from that one on."""
+    calls = count(1)
+
+    def failing(call: Callable[..., Any]) -> Callable[..., Any]:
+        def instead(*args: Any) -> Any:
+            if next(calls) >= full_at:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return call(*args)
+
+        return instead
+
+    for name in FILE_CALLS:
+        setattr(SystemFiles, name, failing(getattr(SystemFiles, name)))
 
 
 def _no_wait(self: RealDisk, path: Path) -> None:

@@ -236,11 +236,13 @@ class Commands:
                 pass_fds=[theirs.fileno()],
             )
 
-    def start(self, home: Home, arguments: Sequence[str], *, stdin: int = subprocess.DEVNULL) -> Process:
-        """Start a command that runs on; `stdin` is a descriptor."""
+    def start(
+        self, home: Home, arguments: Sequence[str], *, stdin: int = subprocess.DEVNULL, full_at: int | None = None
+    ) -> Process:
+        """Start a command that runs on; `stdin` is a descriptor. From its call `full_at` on, all to files fail."""
         (stdout, stdout_end), (stderr, stderr_end) = os.pipe(), os.pipe()
         with open(stdout_end, "wb") as out, open(stderr_end, "wb") as err:  # noqa: PTH123 - descriptors
-            pid = self._fork(home, arguments, [stdin, out.fileno(), err.fileno()], None)
+            pid = self._fork(home, arguments, [stdin, out.fileno(), err.fileno()], None, full_at)
         return Process(arguments, _Forked(self, pid), os.fdopen(stdout, "rb"), os.fdopen(stderr, "rb"))
 
     def run(self, home: Home, arguments: Sequence[str], *, stdin: bytes = b"", kill_at: int | None = None) -> Finished:
@@ -273,12 +275,20 @@ class Commands:
         self._socket.close()
         assert self._server.wait(DEADLINE_S) == 0
 
-    def _fork(self, home: Home, arguments: Sequence[str], descriptors: Sequence[int], kill_at: int | None) -> int:
+    def _fork(
+        self,
+        home: Home,
+        arguments: Sequence[str],
+        descriptors: Sequence[int],
+        kill_at: int | None,
+        full_at: int | None = None,
+    ) -> int:
         request = {
             "arguments": list(arguments),
             "environment": home.environment(),
             "directory": str(home.directory),
             "kill_at": kill_at,
+            "full_at": full_at,
         }
         with open(os.devnull, "rb") as nothing:  # noqa: PTH123 - a descriptor is wanted
             pid = self.ask(request, [nothing.fileno() if each == subprocess.DEVNULL else each for each in descriptors])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.conftest import Serve, Start, Vpump
-from tests.end_to_end.product import Home, ServedPump
+from tests.end_to_end.product import Commands, Home, ServedPump
 
 KEPT = ("--speed", "0", "--listen", "pty:port", "--control", "unix:control.sock", "--state", "pump.state")
 BOLUS = ("bolus", "50uL", "--over", "10min", "--json", "-p", "port")
@@ -171,6 +172,27 @@ def test_what_is_no_state_of_this_pump_is_refused_and_not_touched(
     assert refused.status == 2
     assert words in refused.sentence
     assert (path.read_bytes() if path.is_file() else None) == before
+
+
+@pytest.mark.parametrize("full_at", [1, 6, 9, 14, 20, 26, 45, 80])
+def test_wherever_the_disk_becomes_full_there_are_sentences_and_no_more(
+    commands: Commands, home: Home, vpump: Vpump, serve: Serve, full_at: int
+) -> None:
+    kept = (*KEPT, "--journal", "pump.journal", "--capture", "pump.pcapng")
+    process = commands.start(home, ("serve", "--json", *kept), full_at=full_at)
+    with contextlib.suppress(AssertionError):
+        process.stdout.wait_for(lambda line: '"ready"' in line)
+    if process.stdout.lines:
+        assert vpump(*BOLUS).status in (0, 3, 6)
+    finished = process.wait()
+    assert finished.status == 2, finished
+    said = finished.stderr.splitlines()
+    assert said[-1].endswith("."), said
+    assert all(line.startswith("vpump: ") for line in said[said[0].startswith("TEST KEYS") :]), said
+    with contextlib.suppress(FileNotFoundError):
+        (home.directory / "port").unlink()
+    serve(*kept)
+    assert vpump("log", "--json", "-p", "port").status == 0
 
 
 def test_a_disk_that_takes_no_more_ends_the_pump_before_it_answers(serve_afresh: Serve, vpump: Vpump) -> None:

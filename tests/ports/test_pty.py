@@ -490,6 +490,21 @@ def test_the_link_overwrites_and_follows_nothing(tmp_path: Path, what: str) -> N
     assert what == "link to nowhere" or link.read_text() == "precious"
 
 
+def test_a_link_that_a_killed_pump_has_left_is_replaced_and_that_of_a_living_one_is_not(tmp_path: Path) -> None:
+    link = tmp_path / "pump"
+    living = PtyPort(PtySpec("pty", None))
+    link.symlink_to(living.url)
+    with pytest.raises(PortError, match=r"something is there already\.$"):
+        PtyPort(PtySpec(f"pty:{link}", str(link)))
+    living.close()
+    link.unlink()
+    link.symlink_to(Path(living.url).with_name("999999"))
+    port = PtyPort(PtySpec(f"pty:{link}", str(link)))
+    assert link.readlink() == Path(port.url)
+    port.close()
+    assert not link.is_symlink()
+
+
 def test_a_link_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     link = tmp_path / "missing" / "pump"
     with pytest.raises(PortError, match="No such file or directory"):
