@@ -34,7 +34,7 @@ from firmware_model.pump import Pump
 from firmware_model.record_pair import RecordPair
 from firmware_model.savestate import SaveStateError, open_sealed, seal
 from firmware_model.state import canonical
-from firmware_model.state_reading import Classes, StateError, restore
+from firmware_model.state_reading import Branch, Classes, StateError, Tree, restore
 from firmware_model.write_faults import ArmedWriteFault, Place, Region, WriteFaultKind
 
 _CODES: Final = (
@@ -103,6 +103,22 @@ CLASSES: Final = Classes(
     ]
 )
 """Every class that a pump's state is made of."""
+
+
+IDENTITY: Final = ("profile", "serial_number", "seed")
+POWER: Final = ("now_us", "cut", "browned_out")
+PARTS: Final = ("plant", "memory", "faults", "announced", "firmware")
+"""The names of what `Pump.whole_state` holds: those of its first and of its second item, then of the others."""
+
+
+def named(held: Tree) -> Tree:
+    """The tree of a whole pump with the names of its parts; any other tree as it is."""
+    match held:
+        case Branch("tuple", items=(Branch("tuple", items=identity), Branch("tuple", items=power), *parts)):
+            names, items = (*IDENTITY, *POWER, *PARTS), (*identity, *power, *parts)
+            if len(identity) == len(IDENTITY) and len(power) == len(POWER) and len(items) == len(names):
+                return Branch("dataclass", Pump.__name__, names, items)
+    return held
 
 
 def save(pump: Pump) -> bytes:

@@ -15,6 +15,7 @@ from emulator.cli.connection import json_option
 from emulator.cli.errors import UsageFailure, json_requested
 from emulator.cli.quantities import format_duration_us
 from emulator.cli.wording import aligned
+from firmware_model.pump_state import named
 from firmware_model.savestate import MAX_SAVE_STATE_BYTES, SaveState, read_sealed
 from firmware_model.state_reading import Branch, Member, StateError, Tree, tree
 
@@ -151,7 +152,7 @@ def _open(file: Path) -> Opened:
     try:
         with file.open("rb") as opened:
             found = read_sealed(opened.read(MAX_SAVE_STATE_BYTES + 1))
-        held = tree(found.content)
+        held = named(tree(found.content))
     except OSError as error:
         raise UsageFailure(f"{file} cannot be read: {error.strerror}.") from None
     except StateError as error:

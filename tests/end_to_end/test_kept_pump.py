@@ -90,7 +90,10 @@ def test_the_file_is_a_save_state_and_a_journal_that_goes_on_from_it_replays(
     second = serve(*KEPT, "--journal", "second.journal")
     assert vpump("log", "--json", "-p", "port").status == 0
     second.end()
-    assert vpump("state", "show", "pump.state", "--json").document["fields"]["[1][0]"] == 11 * MINUTE_US
+    shown = vpump("state", "show", "pump.state", "--json").document
+    assert shown["now_us"] == shown["fields"]["now_us"] == 11 * MINUTE_US
+    assert shown["fields"]["plant.motor.steps"] > 2_000
+    assert shown["fields"]["serial_number"] == first.address
     for name in ("first", "second"):
         done = vpump("replay", f"{name}.journal", "--json")
         assert (done.status, done.document["same"], done.document["ended"]) == (0, True, True), done
