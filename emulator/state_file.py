@@ -36,6 +36,7 @@ class StateFile:
         """Raises StateFileError."""
         self.path = path
         self._files = files
+        self._kept: bytes | None = None
         # In the place of a link its target would be lost.
         self._real = Path(os.path.realpath(path))
         self._lock = self._locked()
@@ -46,7 +47,9 @@ class StateFile:
             raise
 
     def keep(self, data: bytes) -> None:
-        """Make a state durable in the place of the one before. Raises StateFileError."""
+        """Make a state durable in the place of the one before, if it is another one. Raises StateFileError."""
+        if data == self._kept:
+            return
         beside = self._beside(".new")
         try:
             write_file(self._files, beside, data, FILE_MODE)
@@ -57,6 +60,7 @@ class StateFile:
             raise StateFileError(
                 f"the state in {self.path} cannot be kept: {error.strerror}; what it held before is still whole."
             ) from error
+        self._kept = data
 
     def close(self) -> None:
         """Let others have it."""
