@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from emulator.faults.baud import heard_at
 from emulator.wire import Direction, SealingWire
 
 MOST_PIECES: Final = 1_024
@@ -103,6 +104,11 @@ def delay(struck: Struck) -> Outcome:
 def reorder(struck: Struck) -> Outcome:
     """What comes next overtakes it, if it comes in time."""
     return Outcome((Piece(struck.raw, struck.values["by"], loose=True),))
+
+
+def misread(struck: Struck) -> Outcome:
+    """It is read at another speed than it was sent."""
+    return _in_its_place(heard_at(struck.raw, struck.values["sent"], struck.values["heard"]))
 
 
 def insert(struck: Struck) -> Outcome:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from emulator.faults import acts
 from emulator.faults.acts import Act
+from emulator.faults.baud import LEAST_BAUD, MOST_BAUD
 from emulator.faults.device_faults import parse_device_fault
 from emulator.faults.parameters import DURATION, form_of, read_value, word_of
 from emulator.faults.spec import ANY, CERTAIN_PPM, FaultSpec
@@ -82,6 +83,16 @@ _KINDS = (
         "truncate answer STATUS lost=3 nth=1 count=1",
         acts.truncate,
         (Parameter("lost", "bytes", "how many of its last bytes", 3, 1, 65_535),),
+    ),
+    LineFaultKind(
+        "baud-mismatch",
+        "the frame is read at another speed than it was sent: garbage, and more of it or less",
+        "baud-mismatch answer STATUS sent=115200 heard=57600 nth=1 count=1",
+        acts.misread,
+        (
+            Parameter("sent", "baud", "at which speed it is sent", 115_200, LEAST_BAUD, MOST_BAUD),
+            Parameter("heard", "baud", "at which it is read", 57_600, LEAST_BAUD, MOST_BAUD),
+        ),
     ),
     LineFaultKind(
         "duplicate",

@@ -61,6 +61,8 @@ RETRIED = [
     "corrupt answer STOP where=anywhere seed=7",
     "corrupt request STOP burst=40",
     "hang request STOP lasting=100ms",
+    "baud-mismatch request STOP",
+    "baud-mismatch answer STOP sent=9600 heard=115200",
 ]
 
 
