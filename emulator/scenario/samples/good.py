@@ -10,7 +10,7 @@ from typing import Final
 
 from emulator.programmer.alarm_list import read_alarms
 from emulator.programmer.effects import Pause, Procedure, PumpRefused, read
-from emulator.programmer.ledger import read_log_page, resolve
+from emulator.programmer.ledger import resolve
 from emulator.programmer.outcomes import NotTaken, Outcome, Taken, Unknown, Why
 from emulator.programmer.program_file import read_program_file
 from emulator.programmer.programming import Earlier, Staged, commit_program, prepare_program, read_program
@@ -26,19 +26,16 @@ from emulator.programmer.rules import (
     stop,
 )
 from emulator.programmer.rules import Report as RuleReport
+from emulator.scenario.samples.history import ages_by_elapsed_time, read_new_records, told_of_reading
 from emulator.scenario.samples.sample import Desk, Report, Sample
 from emulator.scenario.tasks import Task
 from protocol.messages.alarm import AlarmAckAnswer, AlarmAckRequest, AlarmEntry
-from protocol.messages.codes import AlarmState, BolusKind, LogType, OpState, RunState
-from protocol.messages.log import LogRecord, LogStatusAnswer, LogStatusRequest
+from protocol.messages.codes import AlarmState, BolusKind, OpState, RunState
 from protocol.messages.read import StatusAnswer, StatusRequest
 
 US_PER_S: Final = 1_000_000
 LOOK_US: Final = 60_000_000
-MAX_PAGES: Final = 1 << 16
 LAST_BOLUS: Final = "last bolus"
-NEXT_RECORD: Final = "next record"
-LOG_EPOCH: Final = "log epoch"
 
 _BOLUS_STATES = {
     OpState.EXECUTING: "given",
@@ -168,27 +165,8 @@ def acknowledge(desk: Desk, task: Task) -> Procedure[Report]:
 def read_log(desk: Desk, task: Task) -> Procedure[Report]:
     """The event log from where it was last read to its end."""
     del task
-    status = yield from read(LogStatusRequest(), LogStatusAnswer)
-    anew = desk.number(LOG_EPOCH, status.epoch) != status.epoch
-    wanted = 1 if anew else desk.number(NEXT_RECORD, 1)
-    first, records = max(wanted, status.first), list[LogRecord]()
-    lost = max(0, status.first - wanted)
-    for _ in range(MAX_PAGES):
-        if not 0 < first <= status.last:
-            break
-        page, following = yield from read_log_page(status.epoch, first)
-        lost += following - first - len(page)
-        records.extend(page)
-        first = following
-    desk.shelf.notes |= {NEXT_RECORD: first, LOG_EPOCH: status.epoch}
-    return {
-        "outcome": "done",
-        "records": len(records),
-        "lost_records": lost,
-        "new_epoch": anew,
-        "types": sorted({_log_word(record) for record in records}),
-        "boluses": sum(_log_word(record) == "bolus_started" for record in records),
-    }
+    reading = yield from read_new_records(desk)
+    return told_of_reading(reading, (yield from ages_by_elapsed_time()))
 
 
 def watch(desk: Desk, task: Task) -> Procedure[Report]:
@@ -232,13 +210,6 @@ def _of_alarms(entries: list[AlarmEntry]) -> Report:
     names = [entry.type.name.lower() for entry in entries]
     waiting = [entry.type.name.lower() for entry in entries if entry.state == AlarmState.RAISED]
     return {"alarms": sorted(set(names)), "unacknowledged": sorted(waiting)}
-
-
-def _log_word(record: LogRecord) -> str:
-    try:
-        return LogType(record.type).name.lower()
-    except ValueError:
-        return f"type_{record.type}"
 
 
 GOOD: Final = Sample(
