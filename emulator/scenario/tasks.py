@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from emulator.quantities import QuantityError, parse_duration_us, parse_volume_nl
+from emulator.quantities import QuantityError, parse_duration_us, parse_rate_nl_per_day, parse_volume_nl
 
 MOST_TASK_CHARACTERS = 200
 
@@ -22,7 +22,7 @@ class TaskError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class TaskForm:
-    """A task's form, in which VOLUME, DURATION, OFFSET and FILE stand for a value, and […] for what may be left out."""
+    """A task's form, in which VOLUME, DURATION, RATE and FILE stand for a value, and […] for what may be left out."""
 
     form: str
     meaning: str
@@ -43,6 +43,7 @@ TASKS: Mapping[str, TaskForm] = MappingProxyType(
             TaskForm("stop", "halt all delivery", "stop"),
             TaskForm("start", "resume the programmed infusion", "start"),
             TaskForm("program FILE", "set the pump's program", "program simple-continuous"),
+            TaskForm("rate RATE", "set the pump to one base rate, day and night", "rate 0.62mL/day"),
             TaskForm("log", "read the event log from where it was last read to its end", "log"),
             TaskForm("alarms", "tell which alarms there are", "alarms"),
             TaskForm("ack", "acknowledge every alarm", "ack"),
@@ -55,6 +56,7 @@ TASKS: Mapping[str, TaskForm] = MappingProxyType(
 _VALUES: Mapping[str, Callable[[str], int | str]] = {
     "VOLUME": parse_volume_nl,
     "DURATION": parse_duration_us,
+    "RATE": parse_rate_nl_per_day,
     "FILE": str,
 }
 

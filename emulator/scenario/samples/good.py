@@ -12,8 +12,16 @@ from emulator.programmer.alarm_list import read_alarms
 from emulator.programmer.effects import Pause, Procedure, PumpRefused, read
 from emulator.programmer.ledger import resolve
 from emulator.programmer.outcomes import NotTaken, Outcome, Taken, Unknown, Why
-from emulator.programmer.program_file import read_program_file
-from emulator.programmer.programming import Earlier, Staged, commit_program, prepare_program, read_program
+from emulator.programmer.program_file import ProgramFile, ProgramFileError, read_program_file
+from emulator.programmer.programming import (
+    Earlier,
+    StageDiffers,
+    StageGone,
+    Unchanged,
+    commit_program,
+    prepare_program,
+    read_program,
+)
 from emulator.programmer.rules import (
     BolusOrder,
     NothingToCancel,
@@ -30,7 +38,7 @@ from emulator.scenario.samples.history import ages_by_elapsed_time, read_new_rec
 from emulator.scenario.samples.sample import Desk, Report, Sample
 from emulator.scenario.tasks import Task
 from protocol.messages.alarm import AlarmAckAnswer, AlarmAckRequest, AlarmEntry
-from protocol.messages.codes import AlarmState, BolusKind, OpState, RunState
+from protocol.messages.codes import AlarmState, BolusKind, Mode, OpState, RunState
 from protocol.messages.read import StatusAnswer, StatusRequest
 
 US_PER_S: Final = 1_000_000
@@ -120,13 +128,13 @@ def cancel_bolus(desk: Desk, task: Task) -> Procedure[Report]:
 def program(desk: Desk, task: Task) -> Procedure[Report]:
     """Set the pump's program."""
     name = str(task.values["FILE"])
-    prepared = yield from prepare_program(desk.host, read_program_file(name, desk.program(name)))
-    if not isinstance(prepared, Staged):
-        if not isinstance(prepared, Earlier):
-            return {"outcome": "unchanged", "rate_nl_per_day": prepared.program.flow_nl_per_day(prepared.caps)}
-        return (yield from _done(desk, prepared.report))
-    report = yield from commit_program(desk.host, prepared)
-    return {**(yield from _done(desk, report)), "rate_nl_per_day": prepared.summary.rate_nl_per_day}
+    return (yield from _program(desk, read_program_file(name, desk.program(name))))
+
+
+def rate(desk: Desk, task: Task) -> Procedure[Report]:
+    """Set one base rate, and tell the one that the pump makes of it."""
+    said = {"mode": Mode.SIMPLE_CONTINUOUS, "rate_nl_per_day": task.number("RATE") or 0}
+    return (yield from _program(desk, ProgramFile(task.text, said, {})))
 
 
 def interrogate(desk: Desk, task: Task) -> Procedure[Report]:
@@ -135,7 +143,7 @@ def interrogate(desk: Desk, task: Task) -> Procedure[Report]:
     return {
         "outcome": "done",
         **(yield from _status()),
-        **_of_alarms((yield from read_alarms())),
+        **of_alarms((yield from read_alarms())),
         "program": f"{(yield from read_program()).crc32:08X}",
         "serial_number": desk.host.book.serial_number,
     }
@@ -144,7 +152,7 @@ def interrogate(desk: Desk, task: Task) -> Procedure[Report]:
 def alarms(desk: Desk, task: Task) -> Procedure[Report]:
     """Which alarms there are."""
     del desk, task
-    return {"outcome": "done", **_of_alarms((yield from read_alarms()))}
+    return {"outcome": "done", **of_alarms((yield from read_alarms()))}
 
 
 def acknowledge(desk: Desk, task: Task) -> Procedure[Report]:
@@ -159,7 +167,7 @@ def acknowledge(desk: Desk, task: Task) -> Procedure[Report]:
             yield from read(AlarmAckRequest(instance=entry.instance), AlarmAckAnswer)
         except PumpRefused as error:
             refused.append(f"{entry.type.name.lower()}: {error.nak.code.name.lower()}")
-    return {"outcome": "refused" if refused else "done", "not_acknowledged": refused, **_of_alarms(found)}
+    return {"outcome": "refused" if refused else "done", "not_acknowledged": refused, **of_alarms(found)}
 
 
 def read_log(desk: Desk, task: Task) -> Procedure[Report]:
@@ -187,6 +195,25 @@ def _executing(report: RuleReport) -> bool:
     return isinstance(report.outcome, Taken) and report.outcome.state == OpState.EXECUTING
 
 
+def _program(desk: Desk, file: ProgramFile) -> Procedure[Report]:
+    try:
+        prepared = yield from prepare_program(desk.host, file)
+        if isinstance(prepared, Unchanged):
+            return {"outcome": "unchanged", "rate_nl_per_day": prepared.program.flow_nl_per_day(prepared.caps)}
+        if isinstance(prepared, Earlier):
+            return (yield from _done(desk, prepared.report))
+        report = yield from commit_program(desk.host, prepared)
+    except ProgramFileError as error:
+        return {"outcome": "refused", "reason": str(error)}
+    except (StageDiffers, StageGone) as error:
+        return {"outcome": "failed", "reason": str(error)}
+    return {
+        **(yield from _done(desk, report)),
+        "rate_nl_per_day": prepared.summary.rate_nl_per_day,
+        "rounded": prepared.new != prepared.asked.used(),
+    }
+
+
 def _done(desk: Desk, report: RuleReport) -> Procedure[Report]:
     yield from close(desk.host, report)
     told = told_of(report.outcome)
@@ -206,7 +233,7 @@ def _status() -> Procedure[Report]:
     }
 
 
-def _of_alarms(entries: list[AlarmEntry]) -> Report:
+def of_alarms(entries: list[AlarmEntry]) -> Report:
     names = [entry.type.name.lower() for entry in entries]
     waiting = [entry.type.name.lower() for entry in entries if entry.state == AlarmState.RAISED]
     return {"alarms": sorted(set(names)), "unacknowledged": sorted(waiting)}
@@ -223,6 +250,7 @@ GOOD: Final = Sample(
             "stop": halt,
             "start": resume,
             "program": program,
+            "rate": rate,
             "log": read_log,
             "alarms": alarms,
             "ack": acknowledge,
