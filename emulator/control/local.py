@@ -23,6 +23,7 @@ from emulator.control.verbs import ControlError, PumpControl
 from emulator.events import Event
 from emulator.inputs import Action, LineChange
 from emulator.serving import SLICE_US, Serveable, ServingStopped
+from emulator.wire import FaultNames
 from firmware_model import MODEL_VERSION
 from firmware_model.faults import ArmedFault
 from firmware_model.plant.condition import Environment
@@ -123,7 +124,7 @@ class _Hand:
         return self._device.now_us
 
     @property
-    def fault_names(self) -> Sequence[str]:
+    def fault_names(self) -> FaultNames:
         return self._device.fault_names
 
     @property

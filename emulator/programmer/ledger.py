@@ -25,8 +25,10 @@ from protocol.messages.log_records import (
     BolusEndedData,
     BolusStartedData,
     ProgramChangedData,
+    RefilledData,
     TherapyStartedData,
     TherapyStoppedData,
+    TimeSetData,
     data_of,
 )
 from protocol.messages.op import OpListAnswer, OpListRequest, OpQueryAnswer, OpQueryRequest
@@ -43,6 +45,8 @@ _ONE_RECORD_OPS = {
     "START": TherapyStartedData,
     "BOLUS_CANCEL": BolusCancelledData,
     "PROGRAM_COMMIT": ProgramChangedData,
+    "TIME_SET": TimeSetData,
+    "REFILL_COMMIT": RefilledData,
 }
 
 

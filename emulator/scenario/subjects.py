@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 from emulator.control.awaited import event_predicate, types_of_fields
@@ -21,12 +22,17 @@ from emulator.control.refusal import RequestError
 from emulator.events import Event
 from emulator.quantities import (
     DURATION_UNITS_US,
-    UNKNOWN_U32,
+    MASS_UNITS_FG,
     VOLUME_UNITS_NL,
     QuantityError,
+    format_amount,
+    format_concentration,
     format_duration_us,
+    format_rate,
     format_volume_nl,
     parse_amount,
+    parse_concentration_ng_per_ml,
+    parse_rate_nl_per_day,
 )
 
 FAMILIES: Mapping[str, str] = MappingProxyType(
@@ -137,38 +143,58 @@ def _only(where: Mapping[str, Value], allowed: tuple[str, ...], family: str) -> 
     return where
 
 
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """How a field whose name has this in it is written and shown."""
+
+    part: str
+    parse: Callable[[str], int]
+    show: Callable[[int], str]
+
+    def of(self, name: str) -> bool:
+        """Whether a field is of this unit: what comes behind the unit is a key, as in `tip_fg.baclofen`."""
+        return any(word.endswith(self.part) for word in name.split("."))
+
+
 def quantity(name: str, value: Value) -> Value:
     """A value of a field in the unit of that field's name: `500uL` of `volume_nl` is 500000. Raises SubjectError."""
-    if not isinstance(value, str):
+    unit = _unit_of(name)
+    if unit is None or not isinstance(value, str):
         return value
     try:
-        if name.endswith("_nl"):
-            return parse_amount(value, VOLUME_UNITS_NL)
-        if name.endswith(("_us", "_s")):
-            amount_us = parse_amount(value, DURATION_UNITS_US)
-            return amount_us if name.endswith("_us") else _seconds(value, amount_us)
+        return unit.parse(value)
     except QuantityError as error:
         raise SubjectError(str(error)) from None
-    return value
 
 
-def _seconds(text: str, amount_us: int) -> int:
+def _parse_s(text: str) -> int:
+    amount_us = parse_amount(text, DURATION_UNITS_US)
     if amount_us % US_PER_S:
         raise SubjectError(f"'{text}' is no whole number of seconds")
     return amount_us // US_PER_S
+
+
+_UNITS = (
+    _Unit("_nl_per_day", parse_rate_nl_per_day, format_rate),
+    _Unit("_ng_per_ml", parse_concentration_ng_per_ml, format_concentration),
+    _Unit("_nl", partial(parse_amount, units=VOLUME_UNITS_NL), format_volume_nl),
+    _Unit("_fg", partial(parse_amount, units=MASS_UNITS_FG), partial(format_amount, units=MASS_UNITS_FG)),
+    _Unit("_us", partial(parse_amount, units=DURATION_UNITS_US), format_duration_us),
+    _Unit("_s", _parse_s, lambda value: format_duration_us(value * US_PER_S)),
+)
+
+
+def _unit_of(name: str) -> _Unit | None:
+    return next((unit for unit in _UNITS if unit.of(name)), None)
 
 
 def shown(name: str, value: object) -> str:
     """A measurement with its unit, for people."""
     if value is None:
         return "nothing"
-    if isinstance(value, int) and not isinstance(value, bool):
-        if name.endswith("_nl") and 0 <= value <= UNKNOWN_U32:
-            return format_volume_nl(value)
-        if name.endswith("_us"):
-            return format_duration_us(value)
-        if name.endswith("_s"):
-            return format_duration_us(value * US_PER_S)
+    unit = _unit_of(name)
+    if unit is not None and isinstance(value, int) and not isinstance(value, bool):
+        return f"-{unit.show(-value)}" if value < 0 else unit.show(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | tuple):

@@ -11,7 +11,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from emulator.quantities import QuantityError, parse_duration_us, parse_rate_nl_per_day, parse_volume_nl
+from emulator.quantities import (
+    MASS_UNITS_FG,
+    QuantityError,
+    parse_amount,
+    parse_duration_us,
+    parse_level_nl,
+    parse_rate_nl_per_day,
+    parse_volume_nl,
+)
 
 MOST_TASK_CHARACTERS = 200
 
@@ -22,7 +30,7 @@ class TaskError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class TaskForm:
-    """A task's form, in which VOLUME, DURATION, RATE and FILE stand for a value, and […] for what may be left out."""
+    """A task's form: words in capitals stand for a value, and […] for what may be left out."""
 
     form: str
     meaning: str
@@ -39,24 +47,59 @@ TASKS: Mapping[str, TaskForm] = MappingProxyType(
                 "give a bolus, once; `and follow`: stay with it until it has ended",
                 "bolus 500uL over 10min and follow",
             ),
+            TaskForm(
+                "dose MASS of DRUG over DURATION",
+                "give so much of a drug as a bolus, at the concentration that the pump holds",
+                "dose 10ug of baclofen over 10min",
+            ),
+            TaskForm("complete", "give what the last bolus has not given, and no more", "complete"),
+            TaskForm(
+                "prime [catheter alone]",
+                "fill tubing and catheter; `catheter alone`: the tubing is filled already",
+                "prime catheter alone",
+            ),
             TaskForm("cancel", "end the bolus that runs", "cancel"),
             TaskForm("stop", "halt all delivery", "stop"),
             TaskForm("start", "resume the programmed infusion", "start"),
             TaskForm("program FILE", "set the pump's program", "program simple-continuous"),
             TaskForm("rate RATE", "set the pump to one base rate, day and night", "rate 0.62mL/day"),
+            TaskForm(
+                "refill VOLUME measured MEASURED",
+                "tell the pump what it holds after a refill, and what was withdrawn before",
+                "refill 18mL measured 2.5mL",
+            ),
+            TaskForm("clock OFFSET", "set the pump's clock so much forward, or back", "clock -1h"),
+            TaskForm("scan DURATION", "see the pump through an MRI scan of that length", "scan 1h"),
             TaskForm("log", "read the event log from where it was last read to its end", "log"),
             TaskForm("alarms", "tell which alarms there are", "alarms"),
             TaskForm("ack", "acknowledge every alarm", "ack"),
+            TaskForm("silence", "let the alarms that sound now be silent for a while", "silence"),
             TaskForm("resolve", "find out what became of all that is not known for certain", "resolve"),
             TaskForm("watch DURATION", "stay with the pump, and look at it now and then", "watch 1h"),
         )
     }
 )
 
+
+def _parse_offset_us(text: str) -> int:
+    return -parse_duration_us(text[1:]) if text.startswith("-") else parse_duration_us(text.removeprefix("+"))
+
+
+def _parse_mass_fg(text: str) -> int:
+    mass_fg = parse_amount(text, MASS_UNITS_FG)
+    if mass_fg <= 0:
+        raise QuantityError(f"'{text}' is no dose; write a mass above 0, such as 10ug")
+    return mass_fg
+
+
 _VALUES: Mapping[str, Callable[[str], int | str]] = {
     "VOLUME": parse_volume_nl,
+    "MEASURED": parse_level_nl,
+    "MASS": _parse_mass_fg,
     "DURATION": parse_duration_us,
     "RATE": parse_rate_nl_per_day,
+    "OFFSET": _parse_offset_us,
+    "DRUG": str,
     "FILE": str,
 }
 

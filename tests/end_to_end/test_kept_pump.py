@@ -54,7 +54,7 @@ def test_a_bolus_whose_pump_was_killed_before_its_answer_came_is_given_once(
     again = serve(*KEPT)
     resumed = again.control.truth()
     same = ("delivered_nl", "reservoir_nl", "now_us", "motor_steps")
-    assert {name: resumed[name] for name in same} == {name: given[name] for name in same}
+    assert [dict(resumed)[name] for name in same] == [dict(given)[name] for name in same]
     resolved = vpump(*BOLUS).document
     assert resolved["continued"] is True
     assert begun(vpump) == [resolved["op_id"]] == [2], "it was begun once, before the kill"

@@ -23,7 +23,14 @@ from emulator.programmer.rules import (
 from protocol.messages.codes import BolusEndReason, BolusKind, Mode, OpState, Role
 from protocol.messages.deliver import BolusExecuteRequest, StopRequest
 from protocol.messages.log import LogRecord
-from protocol.messages.log_records import BolusEndedData, BolusStartedData, ProgramChangedData, log_record
+from protocol.messages.log_records import (
+    BolusEndedData,
+    BolusStartedData,
+    ProgramChangedData,
+    RefilledData,
+    TimeSetData,
+    log_record,
+)
 from protocol.messages.op import OpListAnswer, OpListRequest, OpQueryRequest
 from protocol.refusals import NOT_TAKEN, Nak, NakCode
 from tests.programmer.programs import CAPS
@@ -229,6 +236,23 @@ def test_the_log_knows_a_program_that_was_committed() -> None:
     assert run(search_log(commit), pump) == Taken(OpState.DONE)
     assert run(search_log(another), pump) == NotTaken(Why.OTHER_COMMAND), "another host's program under this op id"
     assert run(search_log(msgspec.structs.replace(commit, operation="STOP")), pump) == NotTaken(Why.OTHER_COMMAND)
+
+
+@pytest.mark.parametrize(
+    ("operation", "data"),
+    [
+        ("TIME_SET", TimeSetData(role=Role.CLINICIAN, host_id=0, unix_s=1, offset_min=0, rate_nl_per_day=0)),
+        ("REFILL_COMMIT", RefilledData(role=Role.CLINICIAN, host_id=0, computed_nl=2, measured_nl=1, volume_nl=3)),
+    ],
+)
+def test_the_log_tells_of_the_care_of_a_pump_too(operation: str, data: object) -> None:
+    pump = ScriptedPump(states=[OpState.UNKNOWN_EVICTED])
+    deliver(pump)
+    intention = msgspec.structs.replace(pump.book.unfinished[0], operation=operation)
+    pump.records, pump.first_record = records(data), 40
+    assert run(search_log(intention), pump) == Taken(OpState.DONE)
+    other = msgspec.structs.replace(intention, operation="START")
+    assert run(search_log(other), pump) == NotTaken(Why.OTHER_COMMAND)
 
 
 def test_what_nobody_can_know_stands_in_the_way_until_a_person_books_it() -> None:

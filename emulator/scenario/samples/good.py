@@ -1,17 +1,18 @@
 """The good sample programmer: every task by the real rules of `emulator.programmer`.
 
-A new task is a procedure here, an entry of `GOOD`, and one of `scenario.tasks`.
+A new task is a procedure here or in the room of its subject, an entry of `GOOD`, and one of `scenario.tasks`.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
 from emulator.programmer.alarm_list import read_alarms
-from emulator.programmer.effects import Pause, Procedure, PumpRefused, read
+from emulator.programmer.effects import NoPump, Pause, Procedure, PumpRefused, read
 from emulator.programmer.ledger import resolve
-from emulator.programmer.outcomes import NotTaken, Outcome, Taken, Unknown, Why
+from emulator.programmer.outcomes import Taken
 from emulator.programmer.program_file import ProgramFile, ProgramFileError, read_program_file
 from emulator.programmer.programming import (
     Earlier,
@@ -36,37 +37,18 @@ from emulator.programmer.rules import (
 from emulator.programmer.rules import Report as RuleReport
 from emulator.scenario.samples.history import ages_by_elapsed_time, read_new_records, told_of_reading
 from emulator.scenario.samples.sample import Desk, Report, Sample
-from emulator.scenario.tasks import Task
+from emulator.scenario.samples.telling import done, leave, told_of
+from emulator.scenario.samples.upkeep import prime, refill, scan, set_clock, silence
+from emulator.scenario.tasks import Task, read_task
 from protocol.messages.alarm import AlarmAckAnswer, AlarmAckRequest, AlarmEntry
 from protocol.messages.codes import AlarmState, BolusKind, Mode, OpState, RunState
 from protocol.messages.read import StatusAnswer, StatusRequest
 
 US_PER_S: Final = 1_000_000
 LOOK_US: Final = 60_000_000
+LONGEST_LOOK_US: Final = 600_000_000
 LAST_BOLUS: Final = "last bolus"
-
-_BOLUS_STATES = {
-    OpState.EXECUTING: "given",
-    OpState.DONE: "delivered",
-    OpState.PARTIAL: "partial",
-    OpState.REJECTED: "refused",
-}
-
-
-def told_of(outcome: Outcome) -> Report:
-    """What a person is told of an outcome; `delivered_nl` is what the pump vouches for, and may be more."""
-    match outcome:
-        case Taken(state, min_nl, max_nl):
-            word = _BOLUS_STATES.get(state, "unknown")
-            return {"outcome": word, "delivered_nl": min_nl, "at_most_nl": max_nl}
-        case NotTaken(Why.REFUSED, nak) if nak is not None:
-            return {
-                "outcome": "refused", "refusal": nak.code.name.lower(), "detail": nak.detail, "delivered_nl": 0,
-            }  # fmt: skip
-        case NotTaken(why):
-            return {"outcome": "not-given", "reason": why.value, "delivered_nl": 0}
-        case Unknown(reason):
-            return {"outcome": "unknown", "reason": reason}
+LAST_VOLUME: Final = "last volume"
 
 
 def bolus(desk: Desk, task: Task) -> Procedure[Report]:
@@ -76,11 +58,36 @@ def bolus(desk: Desk, task: Task) -> Procedure[Report]:
         BolusKind.SINGLE, task.number("VOLUME") or 0, None if duration_us is None else duration_us // US_PER_S
     )
     report = yield from deliver_bolus(desk.host, order)
-    desk.shelf.notes[LAST_BOLUS] = report.intention.op_id
+    desk.shelf.notes |= {LAST_BOLUS: report.intention.op_id, LAST_VOLUME: order.volume_nl}
     if "follow" in task.said and _executing(report):
         report = yield from follow(desk.host, report)
     yield from close(desk.host, report)
     return {**told_of(report.outcome), "op_id": report.intention.op_id, "requested_nl": order.volume_nl}
+
+
+def dose(desk: Desk, task: Task) -> Procedure[Report]:
+    """Give so much of a drug: the volume follows from the concentration that the pump itself holds."""
+    holds = {drug.name: drug.concentration_ng_per_ml for drug in (yield from read_program()).drugs}
+    name = str(task.values["DRUG"])
+    if name not in holds:
+        return {"outcome": "not-given", "reason": f"the pump holds no {name}", "delivered_nl": 0}
+    volume_nl = (task.number("MASS") or 0) // holds[name]
+    told = yield from bolus(desk, replace(task, values={**task.values, "VOLUME": volume_nl}))
+    return {**told, "concentration_ng_per_ml": holds[name]}
+
+
+def complete(desk: Desk, task: Task) -> Procedure[Report]:
+    """Give what the last bolus can have missed: what it was ordered to give, less the most that it can have given."""
+    del task
+    host = desk.host
+    last = host.book.latest(host.role, desk.number(LAST_BOLUS)) if LAST_BOLUS in desk.shelf.notes else None
+    if last is None:
+        return {"outcome": "not-given", "reason": "no bolus is known", "delivered_nl": 0}
+    outcome = yield from resolve(host, last)
+    if not isinstance(outcome, Taken) or outcome.state != OpState.PARTIAL:
+        return told_of(outcome)
+    rest_nl = desk.number(LAST_VOLUME) - outcome.max_nl
+    return (yield from bolus(desk, read_task(f"bolus {rest_nl}nL")))
 
 
 def resolve_all(desk: Desk, task: Task) -> Procedure[Report]:
@@ -102,27 +109,27 @@ def resolve_all(desk: Desk, task: Task) -> Procedure[Report]:
 def halt(desk: Desk, task: Task) -> Procedure[Report]:
     """Halt all delivery."""
     del task
-    return (yield from _done(desk, (yield from stop(desk.host))))
+    return (yield from done(desk, (yield from stop(desk.host))))
 
 
 def resume(desk: Desk, task: Task) -> Procedure[Report]:
     """Resume the programmed infusion."""
     del task
-    return (yield from _done(desk, (yield from start(desk.host))))
+    return (yield from done(desk, (yield from start(desk.host))))
 
 
 def cancel_bolus(desk: Desk, task: Task) -> Procedure[Report]:
     """End the bolus that runs, and say how much of it was given."""
     del task
     try:
-        done = yield from _done(desk, (yield from cancel(desk.host)))
+        ended = yield from done(desk, (yield from cancel(desk.host)))
     except NothingToCancel:
-        done = {"outcome": "nothing-to-cancel"}
+        ended = {"outcome": "nothing-to-cancel"}
     last = desk.host.book.latest(desk.host.role, desk.number(LAST_BOLUS))
     if last is None:
-        return done
+        return ended
     given = told_of((yield from resolve(desk.host, last)))
-    return {**done, "bolus": given["outcome"], "delivered_nl": given.get("delivered_nl")}
+    return {**ended, "bolus": given["outcome"], "delivered_nl": given.get("delivered_nl")}
 
 
 def program(desk: Desk, task: Task) -> Procedure[Report]:
@@ -178,15 +185,25 @@ def read_log(desk: Desk, task: Task) -> Procedure[Report]:
 
 
 def watch(desk: Desk, task: Task) -> Procedure[Report]:
-    """Stay with the pump, look at it once a minute, and tell every alarm that was seen."""
-    del desk
-    left_us, seen, status = task.number("DURATION") or 0, set[str](), Report()
+    """Look at the pump once a minute, leave it alone between, and tell every alarm that was seen.
+
+    An open session drains the pump's cell, so each look has its own; and what does not answer is asked less and less.
+    """
+    left_us, seen, missed, pause_us = task.number("DURATION") or 0, set[str](), 0, LOOK_US
+    status = Report()
     while True:
-        status = yield from _status()
-        seen |= {entry.type.name.lower() for entry in (yield from read_alarms())}
+        try:
+            status = yield from _status()
+            seen |= {entry.type.name.lower() for entry in (yield from read_alarms())}
+            yield from leave(desk)
+            pause_us = LOOK_US
+        except NoPump:
+            missed += 1
+            yield from leave(desk)
+            pause_us = min(2 * pause_us, LONGEST_LOOK_US)
         if left_us <= 0:
-            return {"outcome": "done", **status, "alarms": sorted(seen)}
-        turn_us = min(left_us, LOOK_US)
+            return {"outcome": "done" if status else "failed", **status, "alarms": sorted(seen), "missed_looks": missed}
+        turn_us = min(left_us, pause_us)
         yield Pause(turn_us)
         left_us -= turn_us
 
@@ -201,23 +218,17 @@ def _program(desk: Desk, file: ProgramFile) -> Procedure[Report]:
         if isinstance(prepared, Unchanged):
             return {"outcome": "unchanged", "rate_nl_per_day": prepared.program.flow_nl_per_day(prepared.caps)}
         if isinstance(prepared, Earlier):
-            return (yield from _done(desk, prepared.report))
+            return (yield from done(desk, prepared.report))
         report = yield from commit_program(desk.host, prepared)
     except ProgramFileError as error:
         return {"outcome": "refused", "reason": str(error)}
     except (StageDiffers, StageGone) as error:
         return {"outcome": "failed", "reason": str(error)}
     return {
-        **(yield from _done(desk, report)),
+        **(yield from done(desk, report)),
         "rate_nl_per_day": prepared.summary.rate_nl_per_day,
         "rounded": prepared.new != prepared.asked.used(),
     }
-
-
-def _done(desk: Desk, report: RuleReport) -> Procedure[Report]:
-    yield from close(desk.host, report)
-    told = told_of(report.outcome)
-    return {"outcome": "done", "op_id": report.intention.op_id} if isinstance(report.outcome, Taken) else told
 
 
 def _status() -> Procedure[Report]:
@@ -230,6 +241,7 @@ def _status() -> Procedure[Report]:
         "reservoir_nl": status.reservoir_nl,
         "bolus_id": status.bolus_id,
         "bolus_delivered_nl": status.bolus_delivered_nl,
+        "total_delivered_nl": status.delivered_nl,
     }
 
 
@@ -246,14 +258,21 @@ GOOD: Final = Sample(
         {
             "interrogate": interrogate,
             "bolus": bolus,
+            "dose": dose,
+            "complete": complete,
+            "prime": prime,
             "cancel": cancel_bolus,
             "stop": halt,
             "start": resume,
             "program": program,
             "rate": rate,
+            "refill": refill,
+            "clock": set_clock,
+            "scan": scan,
             "log": read_log,
             "alarms": alarms,
             "ack": acknowledge,
+            "silence": silence,
             "resolve": resolve_all,
             "watch": watch,
         }

@@ -19,7 +19,7 @@ from protocol.host_end import Answered, HostEnd, HostEvent, NoAnswer, Refused, S
 from protocol.host_session import SessionWanted
 from protocol.keys import CHALLENGE_SIZE, test_keys
 from protocol.messages.codes import Marks, Role
-from protocol.messages.link import HelloAnswer, HelloRequest
+from protocol.messages.link import CloseRequest, HelloAnswer, HelloRequest
 from protocol.messages.operations import Effect, operation_of
 from protocol.refusals import Nak, NakCode
 
@@ -88,6 +88,8 @@ class SampleHands:
         """Send a request, with retries, and wait."""
         if not self._secured:
             return self._exchange_clear(message)
+        if isinstance(message, CloseRequest):
+            return self._take_leave(message)
         again = operation_of(message).effect in _AS_GOOD_TWICE
         while True:
             if not self._end.session_id:
@@ -112,6 +114,16 @@ class SampleHands:
         """Say something to the person."""
         if len(self.sentences) < MAX_TOLD:
             self.sentences.append(sentence)
+
+    def _take_leave(self, message: CloseRequest) -> Reply:
+        """End the session, if there is one; the next one is no reopening."""
+        reply: HostEvent = NoAnswer(0)
+        if self._end.session_id:
+            self._end.request(message, self._line.now_us)
+            reply = self._until_ended()
+        self._end.forget_session()
+        self._has_had_session = False
+        return _reply_of(reply)
 
     def _exchange_clear(self, message: object) -> Reply:
         self._end.request(message, self._line.now_us)
