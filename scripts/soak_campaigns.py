@@ -286,7 +286,7 @@ CAMPAIGNS: Mapping[str, Campaign] = {
         Campaign("recordings", "damaged recordings, explained", "recordings", 20_000, recordings, 1),
         Campaign("journals", "what went through a PTY replays in process", "sessions", 100, journals, 1),
         Campaign("crashes", "a crash of the host loses nothing that was told", "sessions", 100, crashes, 1),
-        Campaign("failures", "any failing call to a kept pump's file is a sentence", "sessions", 10, failures, 1),
+        Campaign("failures", "any failing call to a kept pump's file is a sentence", "sessions", 5, failures, 1),
         Campaign("fuzz", "inputs that are led by coverage, to both ends of the line", "thousands", 10_000, fuzz),
     )
 }
