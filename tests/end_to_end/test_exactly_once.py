@@ -38,6 +38,12 @@ PREPARE = BolusPrepareRequest(
 LOST = {
     "the answer once": (["drop answer BOLUS_EXECUTE"], "taken"),
     "a bit of the answer": (["corrupt answer BOLUS_EXECUTE byte=9"], "taken"),
+    "the tag of the answer": (["tag-flip answer BOLUS_EXECUTE"], "taken"),
+    "the counter of request and answer": (
+        ["counter-skip request BOLUS_EXECUTE by=0", "counter-skip answer BOLUS_EXECUTE by=-5"],
+        "taken",
+    ),
+    "the speed of the line": (["baud-mismatch answer BOLUS_EXECUTE"], "taken"),
     "the end of the answer": (["truncate answer BOLUS_EXECUTE"], "taken"),
     "nothing, and the request comes twice": (["duplicate request BOLUS_EXECUTE"], "taken"),
     "nothing, and garbage and an echo come": (["insert answer BOLUS_EXECUTE", "echo request BOLUS_EXECUTE"], "taken"),
