@@ -107,7 +107,7 @@ CLASSES: Final = Classes(
 
 IDENTITY: Final = ("profile", "serial_number", "seed")
 POWER: Final = ("now_us", "cut", "browned_out")
-PARTS: Final = ("plant", "memory", "faults", "announced", "firmware")
+PARTS: Final = ("plant", "memory", "faults", "environment", "announced", "firmware")
 """The names of what `Pump.whole_state` holds: those of its first and of its second item, then of the others."""
 
 
