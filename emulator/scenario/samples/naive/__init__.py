@@ -9,10 +9,40 @@ from types import MappingProxyType
 from typing import Final
 
 from emulator.scenario.samples.good import GOOD
-from emulator.scenario.samples.naive import alarm_handling, bolus, history, rates, refusals
+from emulator.scenario.samples.naive import (
+    alarm_handling,
+    bolus,
+    drug_library,
+    history,
+    link,
+    looking,
+    priming,
+    rates,
+    reckoning,
+    refill,
+    refusals,
+    scan,
+    tones,
+    update,
+)
 from emulator.scenario.samples.sample import Sample
 
-_ROOMS: Final = (bolus, refusals, rates, history, alarm_handling)
+_ROOMS: Final = (
+    alarm_handling,
+    bolus,
+    drug_library,
+    history,
+    link,
+    looking,
+    priming,
+    rates,
+    reckoning,
+    refill,
+    refusals,
+    scan,
+    tones,
+    update,
+)
 FLAWS: Final = MappingProxyType({sample.name: sample for room in _ROOMS for sample in room.FLAWS})
 
 
