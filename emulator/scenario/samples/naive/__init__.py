@@ -12,6 +12,7 @@ from emulator.scenario.samples.good import GOOD
 from emulator.scenario.samples.naive import (
     alarm_handling,
     bolus,
+    connecting,
     drug_library,
     history,
     link,
@@ -30,6 +31,7 @@ from emulator.scenario.samples.sample import Sample
 _ROOMS: Final = (
     alarm_handling,
     bolus,
+    connecting,
     drug_library,
     history,
     link,
