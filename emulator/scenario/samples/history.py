@@ -1,6 +1,6 @@
 """The event log as the good sample programmer reads it, and what it tells of it.
 
-Records are told apart by epoch and sequence, and dated by elapsed time, which never goes back; the clock only labels.
+Records are told apart by pump, epoch and sequence, and dated by elapsed time, which never goes back; the clock only labels.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Reading:
 def read_new_records(desk: Desk) -> Procedure[Reading]:
     """From where the log was last read to its end, over gaps; the place is noted."""
     status = yield from read(LogStatusRequest(), LogStatusAnswer)
-    anew = desk.number(LOG_EPOCH, status.epoch) != status.epoch
-    wanted = 1 if anew else desk.number(NEXT_RECORD, 1)
+    anew = desk.noted(LOG_EPOCH) not in (None, status.epoch)
+    wanted = 1 if anew else desk.noted(NEXT_RECORD) or 1
     first, records = max(wanted, status.first), list[LogRecord]()
     lost = max(0, status.first - wanted)
     for _ in range(MAX_PAGES):
@@ -50,7 +50,7 @@ def read_new_records(desk: Desk) -> Procedure[Reading]:
         lost += following - first - len(page)
         records.extend(page)
         first = following
-    desk.shelf.notes |= {NEXT_RECORD: first, LOG_EPOCH: status.epoch}
+    desk.note({NEXT_RECORD: first, LOG_EPOCH: status.epoch})
     return Reading(tuple(records), lost, anew)
 
 

@@ -45,9 +45,21 @@ class Desk:
     program: Callable[[str], bytes]
 
     def number(self, name: str, default: int = 0) -> int:
-        """A number among the notes."""
+        """A number among the notes, whatever the pump."""
         value = self.shelf.notes.get(name, default)
         return value if isinstance(value, int) else default
+
+    def note(self, numbers: Mapping[str, int]) -> None:
+        """Note numbers about this pump."""
+        self.shelf.notes |= {self._of_this_pump(name): value for name, value in numbers.items()}
+
+    def noted(self, name: str) -> int | None:
+        """A number that was noted about this pump, None if none was."""
+        value = self.shelf.notes.get(self._of_this_pump(name))
+        return value if isinstance(value, int) else None
+
+    def _of_this_pump(self, name: str) -> str:
+        return f"{name} of {self.host.book.serial_number:08X}"
 
 
 TaskProcedure = Callable[[Desk, Task], Procedure[Report]]

@@ -53,7 +53,7 @@ def end_at_a_damaged_record(desk: Desk, task: Task) -> Procedure[Report]:
     readable = list[LogRecord]()
     for record in reading.records:
         if record.type == LogType.CORRUPT:
-            desk.shelf.notes[NEXT_RECORD] = record.sequence
+            desk.note({NEXT_RECORD: record.sequence})
             break
         readable.append(record)
     return told_of_reading(replace(reading, records=tuple(readable)), (yield from ages_by_elapsed_time()))
@@ -63,7 +63,7 @@ def expect_an_unbroken_history(desk: Desk, task: Task) -> Procedure[Report]:
     """There is always something new, and it begins where the last reading ended: anything else is an error."""
     del task
     epoch = (yield from read(LogStatusRequest(), LogStatusAnswer)).epoch
-    following, records = desk.number(NEXT_RECORD, 1), list[LogRecord]()
+    following, records = desk.noted(NEXT_RECORD) or 1, list[LogRecord]()
     while True:
         request = LogReadRequest(epoch=epoch, from_sequence=following, maximum=LOG_RECORDS_PER_PAGE)
         try:
@@ -76,7 +76,7 @@ def expect_an_unbroken_history(desk: Desk, task: Task) -> Procedure[Report]:
         following = page.next_sequence
     if not records:
         return {"outcome": "failed", "reason": "the pump has no history"}
-    desk.shelf.notes |= {NEXT_RECORD: following, LOG_EPOCH: epoch}
+    desk.note({NEXT_RECORD: following, LOG_EPOCH: epoch})
     return told_of_reading(Reading(tuple(records)), (yield from ages_by_elapsed_time()))
 
 
