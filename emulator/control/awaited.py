@@ -26,7 +26,7 @@ _LOG_TYPES = {described.name.lower(): described for described in LogType}
 
 # Fields that hold one of a few words.
 _WORDS: Mapping[tuple[str, str], Sequence[str]] = {
-    ("line", "change"): [change.value for change in LineChange],
+    ("line", "change"): [*(change.value for change in LineChange), "broken", "mended"],
     ("session", "change"): ["opened", "ended"],
     ("frame", "direction"): [direction.value for direction in Direction],
     ("power", "change"): ["cut", "restored"],

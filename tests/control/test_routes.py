@@ -79,6 +79,8 @@ def test_run_until_finds_an_event(served: ServedControl) -> None:
         ("log", {"detail.volume_nl": 0}, None),
         ("power", {"change": "restored"}, None),
         ("frame", {"raw": "00ff"}, None),
+        ("line", {"change": "broken"}, None),
+        ("line", {"change": "mended"}, None),
     ],
 )
 def test_run_until_compares_fields(
