@@ -35,6 +35,12 @@ class Diary:
     def close(self) -> None:
         pass
 
+    def break_line(self) -> None:
+        pass
+
+    def mend_line(self) -> None:
+        pass
+
     def send(self, data: bytes) -> None:
         self.entries.append(f"sent {data.decode()}")
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from emulator.programmer.alarm_list import read_alarms
+from emulator.programmer.book import Intention
 from emulator.programmer.effects import NoPump, Pause, Procedure, PumpRefused, read
 from emulator.programmer.ledger import resolve
 from emulator.programmer.outcomes import Taken
@@ -47,7 +48,6 @@ from protocol.messages.read import StatusAnswer, StatusRequest
 US_PER_S: Final = 1_000_000
 LOOK_US: Final = 60_000_000
 LONGEST_LOOK_US: Final = 600_000_000
-LAST_BOLUS: Final = "last bolus"
 LAST_VOLUME: Final = "last volume"
 
 
@@ -58,11 +58,16 @@ def bolus(desk: Desk, task: Task) -> Procedure[Report]:
         BolusKind.SINGLE, task.number("VOLUME") or 0, None if duration_us is None else duration_us // US_PER_S
     )
     report = yield from deliver_bolus(desk.host, order)
-    desk.shelf.notes |= {LAST_BOLUS: report.intention.op_id, LAST_VOLUME: order.volume_nl}
+    desk.shelf.notes[LAST_VOLUME] = order.volume_nl
+    named = {"op_id": report.intention.op_id, "requested_nl": order.volume_nl}
     if "follow" in task.said and _executing(report):
-        report = yield from follow(desk.host, report)
+        try:
+            report = yield from follow(desk.host, report)
+        except NoPump as error:
+            # It stays open in the book: `resolve` finds out what it came to.
+            return {**told_of(report.outcome), **named, "reason": f"it was given, and its end was not seen: {error}"}
     yield from close(desk.host, report)
-    return {**told_of(report.outcome), "op_id": report.intention.op_id, "requested_nl": order.volume_nl}
+    return {**told_of(report.outcome), **named}
 
 
 def dose(desk: Desk, task: Task) -> Procedure[Report]:
@@ -80,7 +85,7 @@ def complete(desk: Desk, task: Task) -> Procedure[Report]:
     """Give what the last bolus can have missed: what it was ordered to give, less the most that it can have given."""
     del task
     host = desk.host
-    last = host.book.latest(host.role, desk.number(LAST_BOLUS)) if LAST_BOLUS in desk.shelf.notes else None
+    last = _last_bolus(desk)
     if last is None:
         return {"outcome": "not-given", "reason": "no bolus is known", "delivered_nl": 0}
     outcome = yield from resolve(host, last)
@@ -99,7 +104,7 @@ def resolve_all(desk: Desk, task: Task) -> Procedure[Report]:
         told = told_of(report.outcome)
         found.append(f"{intention.command}: {told['outcome']}")
         yield from close(host, report)
-    last = host.book.latest(host.role, desk.number(LAST_BOLUS)) if LAST_BOLUS in desk.shelf.notes else None
+    last = _last_bolus(desk)
     if told is None and last is not None:
         told = told_of((yield from resolve(host, last)))
         found.append(f"{last.command}: {told['outcome']}")
@@ -113,8 +118,11 @@ def halt(desk: Desk, task: Task) -> Procedure[Report]:
 
 
 def resume(desk: Desk, task: Task) -> Procedure[Report]:
-    """Resume the programmed infusion."""
+    """Resume the programmed infusion; a pump that runs is told so, and not started again."""
     del task
+    begun = any(intention.operation == "START" for intention in desk.host.book.unfinished)
+    if not begun and (yield from read(StatusRequest(), StatusAnswer)).run_state == RunState.RUNNING:
+        return {"outcome": "done", "ran_already": True}
     return (yield from done(desk, (yield from start(desk.host))))
 
 
@@ -125,11 +133,12 @@ def cancel_bolus(desk: Desk, task: Task) -> Procedure[Report]:
         ended = yield from done(desk, (yield from cancel(desk.host)))
     except NothingToCancel:
         ended = {"outcome": "nothing-to-cancel"}
-    last = desk.host.book.latest(desk.host.role, desk.number(LAST_BOLUS))
+    last = _last_bolus(desk)
     if last is None:
         return ended
     given = told_of((yield from resolve(desk.host, last)))
-    return {**ended, "bolus": given["outcome"], "delivered_nl": given.get("delivered_nl")}
+    amounts: Report = {name: given[name] for name in ("delivered_nl", "at_most_nl") if name in given}
+    return {**ended, "bolus": given["outcome"], **amounts}
 
 
 def program(desk: Desk, task: Task) -> Procedure[Report]:
@@ -206,6 +215,12 @@ def watch(desk: Desk, task: Task) -> Procedure[Report]:
         turn_us = min(left_us, pause_us)
         yield Pause(turn_us)
         left_us -= turn_us
+
+
+def _last_bolus(desk: Desk) -> Intention | None:
+    """The bolus that was intended last, no priming; the book knows it, whatever became of the process that gave it."""
+    boluses = [each for each in desk.host.book.intentions if each.command.startswith("bolus single")]
+    return boluses[-1] if boluses else None
 
 
 def _executing(report: RuleReport) -> bool:

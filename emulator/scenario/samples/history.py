@@ -1,6 +1,7 @@
 """The event log as the good sample programmer reads it, and what it tells of it.
 
-Records are told apart by pump, epoch and sequence, and dated by elapsed time, which never goes back; the clock only labels.
+Records are told apart by pump, epoch and sequence, and dated by elapsed time, which never goes back; the clock only
+labels.
 """
 
 from __future__ import annotations

@@ -11,7 +11,9 @@ from typing import Final
 from emulator.scenario.samples.good import GOOD
 from emulator.scenario.samples.naive import (
     alarm_handling,
+    away,
     bolus,
+    cancelling,
     connecting,
     drug_library,
     history,
@@ -20,6 +22,7 @@ from emulator.scenario.samples.naive import (
     priming,
     rates,
     reckoning,
+    recovery,
     refill,
     refusals,
     scan,
@@ -30,7 +33,9 @@ from emulator.scenario.samples.sample import Sample
 
 _ROOMS: Final = (
     alarm_handling,
+    away,
     bolus,
+    cancelling,
     connecting,
     drug_library,
     history,
@@ -39,6 +44,7 @@ _ROOMS: Final = (
     priming,
     rates,
     reckoning,
+    recovery,
     refill,
     refusals,
     scan,

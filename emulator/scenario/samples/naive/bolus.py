@@ -21,8 +21,8 @@ USER_WAITS_US: Final = 60_000_000
 """How long after a bolus should have ended a person tries again."""
 
 
-def send_bolus(desk: Desk, task: Task) -> Procedure[Reply]:
-    """PREPARE and EXECUTE under the next free op id; nothing is written down."""
+def prepare_bolus(desk: Desk, task: Task) -> Procedure[BolusExecuteRequest]:
+    """PREPARE, and the EXECUTE that is to follow, under the next free op id."""
     volume_nl, duration_us = task.number("VOLUME") or 0, task.number("DURATION")
     caps = yield from read(CapsRequest(), CapsAnswer)
     duration_s = shortest_duration_s(caps, volume_nl) if duration_us is None else duration_us // US_PER_S
@@ -36,16 +36,19 @@ def send_bolus(desk: Desk, task: Task) -> Procedure[Reply]:
         ),
         BolusPrepareAnswer,
     )
-    reply: Reply = yield Ask(
-        BolusExecuteRequest(
-            bolus_id=prepared.bolus_id,
-            volume_nl=prepared.volume_nl,
-            volume_complement=prepared.volume_nl ^ _WHOLE,
-            duration_s=prepared.duration_s,
-            op_id=listing.op_high.get(desk.host.role, 0) + 1,
-            therapy_rev=listing.therapy_rev,
-        )
+    return BolusExecuteRequest(
+        bolus_id=prepared.bolus_id,
+        volume_nl=prepared.volume_nl,
+        volume_complement=prepared.volume_nl ^ _WHOLE,
+        duration_s=prepared.duration_s,
+        op_id=listing.op_high.get(desk.host.role, 0) + 1,
+        therapy_rev=listing.therapy_rev,
     )
+
+
+def send_bolus(desk: Desk, task: Task) -> Procedure[Reply]:
+    """PREPARE and EXECUTE under the next free op id; nothing is written down."""
+    reply: Reply = yield Ask((yield from prepare_bolus(desk, task)))
     return reply
 
 
@@ -55,12 +58,12 @@ def resend_under_a_new_id(desk: Desk, task: Task) -> Procedure[Report]:
     if not isinstance(reply, Answered | Refused):
         yield Pause((task.number("DURATION") or 0) + USER_WAITS_US)
         reply = yield from send_bolus(desk, task)
-    return _as_answered(reply, task, unanswered="failed")
+    return as_answered(reply, task, unanswered="failed")
 
 
 def book_unanswered_as_given(desk: Desk, task: Task) -> Procedure[Report]:
     """It was sent, so it was given."""
-    return _as_answered((yield from send_bolus(desk, task)), task, unanswered="delivered")
+    return as_answered((yield from send_bolus(desk, task)), task, unanswered="delivered")
 
 
 def book_in_full(desk: Desk, task: Task) -> Procedure[Report]:
@@ -68,10 +71,11 @@ def book_in_full(desk: Desk, task: Task) -> Procedure[Report]:
     reply = yield from send_bolus(desk, task)
     if "follow" in task.said:
         yield Pause(task.number("DURATION") or 0)
-    return _as_answered(reply, task, unanswered="unknown")
+    return as_answered(reply, task, unanswered="unknown")
 
 
-def _as_answered(reply: Reply, task: Task, *, unanswered: str) -> Report:
+def as_answered(reply: Reply, task: Task, *, unanswered: str) -> Report:
+    """An answer is taken for the whole bolus, and `unanswered` is told when there is none."""
     volume_nl = task.number("VOLUME") or 0
     match reply:
         case Answered():
