@@ -33,6 +33,7 @@ from tests.firmware_model.twin.side_by_side import tell_the_same_story
 from tests.interop.foreign_campaign import FRAMES_OF_SEED, read_alike
 from tests.journal.journaled_line import record_and_replay
 from tests.one_dose.test_one_dose import SEARCH, OneDoseSecured
+from tests.scenario.two_drivers import a_scenario_by_chance
 
 # Worlds that one seed stands for: few enough to be run again while somebody waits.
 WORLDS_OF_SEED = 50
@@ -237,6 +238,13 @@ def failures(seed: int, sessions: int, figures: Figures, tick: Tick) -> None:
         tick()
 
 
+def scenarios(seed: int, runs: int, figures: Figures, tick: Tick) -> None:
+    """Shipped scenarios with any seed come to the same in process and with the programmer at a real port."""
+    for at in range(runs):
+        a_scenario_by_chance(_chance(seed + at), figures)
+        tick()
+
+
 def fuzz(seed: int, thousands: int, figures: Figures, tick: Tick) -> None:
     """Inputs that a coverage-guided fuzzer makes, to reader, decoders, both ends and the whole device."""
     before, ticked = 0, 0
@@ -287,6 +295,8 @@ CAMPAIGNS: Mapping[str, Campaign] = {
         Campaign("journals", "what went through a PTY replays in process", "sessions", 100, journals, 1),
         Campaign("crashes", "a crash of the host loses nothing that was told", "sessions", 100, crashes, 1),
         Campaign("failures", "any failing call to a kept pump's file is a sentence", "sessions", 5, failures, 1),
+        Campaign("failures", "any failing call to a kept pump's file is a sentence", "sessions", 10, failures, 1),
+        Campaign("scenarios", "both drivers of a scenario come to the same", "runs", 200, scenarios, 1),
         Campaign("fuzz", "inputs that are led by coverage, to both ends of the line", "thousands", 10_000, fuzz),
     )
 }

@@ -23,6 +23,7 @@ from emulator.cli.errors import (
     say,
 )
 from emulator.ports.port import PortError
+from emulator.ports.spec import PortSpecError, parse_port
 from emulator.quantities import format_duration_us
 from emulator.scenario.batch import Job, perform_all, scenario_of
 from emulator.scenario.evidence import EvidenceFailed
@@ -87,6 +88,9 @@ class _WithCommand(click.Command):
 @click.command("run", cls=_WithCommand, epilog=_EPILOG, options_metavar="[OPTIONS]")
 @click.argument("files", nargs=-1, required=True, metavar="FILE|NAME|all... [-- PROGRAMMER...]")
 @click.option("--sample", metavar="good|naive|FLAW", help="The sample programmer that is run when there is no other.")
+@click.option(
+    "--listen", "port", default="pty", show_default=True, metavar="SPEC", help="Where the line is: pty, tcp:HOST:PORT."
+)
 @click.option("--seed", type=click.IntRange(0, 0xFFFF_FFFF), help="Another seed than that of the file.")
 @click.option("--jobs", type=click.IntRange(1, MOST_JOBS), default=1, show_default=True, help="How many at once.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML there.")
@@ -101,6 +105,7 @@ def run(
     context: click.Context,
     files: Sequence[str],
     sample: str | None,
+    port: str,
     seed: int | None,
     jobs: int,
     junit: Path | None,
@@ -113,7 +118,7 @@ def run(
     if command is not None and sample is not None:
         raise UsageFailure("--sample and a programmer behind -- exclude each other.")
     names = [name for file in files for name in (shipped_scenarios() if file == ALL else (file,))]
-    orders, scenarios = _checked(names, sample or GOOD.name, command or (), seed, out)
+    orders, scenarios = _checked(names, sample or GOOD.name, command or (), port, seed, out)
     if junit is not None:
         # What cannot be written is said before anything is run.
         _write(junit, b"")
@@ -135,12 +140,13 @@ def run(
 
 
 def _checked(
-    names: Sequence[str], sample: str, command: tuple[str, ...], seed: int | None, out: Path | None
+    names: Sequence[str], sample: str, command: tuple[str, ...], port: str, seed: int | None, out: Path | None
 ) -> tuple[list[Job], list[Scenario]]:
     """What is to be run; all of it is read and checked before anything is."""
     orders: list[Job] = []
     scenarios: list[Scenario] = []
     try:
+        parse_port(port)
         for name in names:
             scenario = scenario_of(Job(name))
             if scenario.name in {each.name for each in scenarios} and out is not None:
@@ -149,9 +155,9 @@ def _checked(
             if not command and sample_named(wanted) is None:
                 raise UsageFailure(_no_sample(scenario, wanted))
             folder = None if out is None else out / scenario.name
-            orders.append(Job(name, wanted, command, seed, folder))
+            orders.append(Job(name, wanted, command, port, seed, folder))
             scenarios.append(scenario)
-    except ScenarioFileError as error:
+    except (ScenarioFileError, PortSpecError) as error:
         raise UsageFailure(str(error)) from None
     return orders, scenarios
 

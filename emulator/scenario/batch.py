@@ -28,6 +28,7 @@ from emulator.wire import FaultNames
 class Job:
     """A scenario to run. `sample`: the sample programmer's name; `command`: another programmer's, instead.
 
+    port    where its line is, as for `vpump serve --listen`
     seed    None: the one in the file
     folder  where evidence goes, None for nowhere
     """
@@ -35,6 +36,7 @@ class Job:
     file: str
     sample: str = "good"
     command: tuple[str, ...] = ()
+    port: str = "pty"
     seed: int | None = None
     folder: Path | None = None
 
@@ -59,7 +61,7 @@ def perform(job: Job) -> Verdict:
     """Run a job. Raises ScenarioFileError, EvidenceFailed, ProgrammerNotStarted and PortError."""
     scenario = scenario_of(job)
     if job.command:
-        verdict = run_outside(scenario, job.command, folder=job.folder)
+        verdict = run_outside(scenario, job.command, folder=job.folder, port_spec=job.port)
     else:
         sample = sample_named(job.sample)
         if sample is None:

@@ -58,6 +58,15 @@ class SyringeTable(Struct, frozen=True, forbid_unknown_fields=True):
     drugs: Annotated[dict[str, Quantity], Meta(description="concentrations by the drug")] = {}
 
 
+class EnvironmentTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is around the pump from now on; what is left out stays."""
+
+    temperature: Annotated[Quantity | None, Meta(description="such as 41C")] = None
+    field: Annotated[
+        bool | None, Meta(description="whether a strong magnetic field is there, as of an MRI scanner")
+    ] = None
+
+
 class StepTable(Struct, frozen=True, forbid_unknown_fields=True):
     """A step of the timeline: exactly one deed, and when it is done."""
 
@@ -70,6 +79,8 @@ class StepTable(Struct, frozen=True, forbid_unknown_fields=True):
     power: Literal["cut", "restore"] | None = None
     clear_faults: Annotated[bool | None, Meta(description="true: every fault ends")] = None
     syringe: SyringeTable | None = None
+    environment: EnvironmentTable | None = None
+    identity: Annotated[Quantity | None, Meta(description="another pump, as new, by its serial number")] = None
     expect: Annotated[str | None, Meta(description='judge an expectation of `at = "step"` now')] = None
 
 

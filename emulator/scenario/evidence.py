@@ -16,14 +16,13 @@ from emulator.events import Event
 from emulator.journal.header import header_of
 from emulator.journal.recording import JournaledDevice
 from emulator.scenario.conductor import Conductor
-from emulator.scenario.plan import Scenario
+from emulator.scenario.plan import SESSION_FLOOR, Scenario
 from emulator.scenario.stage import Stage
 
 JOURNAL: Final = "pump.journal"
 CAPTURE: Final = "line.pcapng"
 VERDICT: Final = "verdict.json"
 PORT: Final = "virtual"
-SESSION_FLOOR: Final = 0
 
 
 class EvidenceFailed(Exception):

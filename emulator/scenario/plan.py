@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from emulator.events import Event
 from emulator.inputs import Action
 from emulator.scenario.subjects import Limit, Subject
 from emulator.scenario.tasks import Task
+
+SESSION_FLOOR: Final = 0
+"""Above which the sessions of every pump are numbered: nobody can have recorded an earlier one."""
 
 
 @dataclass(frozen=True, slots=True)

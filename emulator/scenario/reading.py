@@ -22,17 +22,29 @@ from emulator.control.awaited import event_predicate
 from emulator.control.refusal import RequestError
 from emulator.faults.arming import arming
 from emulator.faults.syntax import FaultSyntaxError
-from emulator.inputs import ClearFaults, CutPower, RestorePower, UseSyringe
+from emulator.inputs import ClearFaults, CutPower, RestorePower, SetEnvironment, SwapPump, UseSyringe
 from emulator.programmer.program_file import ProgramFileError, read_program_file
 from emulator.programmer.toml_lines import KeyPath, key_lines
 from emulator.quantities import (
+    TEMPERATURE_UNITS_CC,
     QuantityError,
+    format_amount,
+    parse_amount,
     parse_concentration_ng_per_ml,
     parse_duration_us,
     parse_level_nl,
 )
-from emulator.scenario.declaration import ExpectTable, PumpTable, ScenarioTable, StepTable, SyringeTable, WhenTable
+from emulator.scenario.declaration import (
+    EnvironmentTable,
+    ExpectTable,
+    PumpTable,
+    ScenarioTable,
+    StepTable,
+    SyringeTable,
+    WhenTable,
+)
 from emulator.scenario.plan import (
+    SESSION_FLOOR,
     Act,
     After,
     Arm,
@@ -53,7 +65,9 @@ from emulator.scenario.plan import (
 )
 from emulator.scenario.subjects import Limit, Subject, SubjectError, quantity, read_subject
 from emulator.scenario.tasks import TaskError, read_task
+from emulator.serial_number import read_serial_number
 from emulator.wire import FaultNames
+from firmware_model.plant.condition import HIGHEST_CC, LOWEST_CC
 from firmware_model.profile_text import ProfileError
 
 MAX_FILE_BYTES: Final = 65_536
@@ -64,7 +78,18 @@ _AT_PATH: Final = re.compile(r" - at `(?:key in )?\$?([^`]*)`$")
 _PLACE: Final = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+)\]")
 _FIELD: Final = re.compile(r"field `([^`]*)`")
 
-DEEDS: Final = ("fault", "task", "kill", "advance", "power", "clear_faults", "syringe", "expect")
+DEEDS: Final = (
+    "fault",
+    "task",
+    "kill",
+    "advance",
+    "power",
+    "clear_faults",
+    "syringe",
+    "environment",
+    "identity",
+    "expect",
+)
 WHENS: Final = ("at", "after", "event")
 LIMITS: Final = ("equals", "min", "max", "one_of", "contains", "lacks", "same_as")
 
@@ -321,12 +346,36 @@ def _deed(file: _File, path: KeyPath, step: StepTable) -> Deed:
             return Act(CutPower() if value == "cut" else RestorePower())
         case "syringe":
             return Act(_syringe(file, path, value))
+        case "environment":
+            return Act(_environment(file, path, value))
+        case "identity":
+            return Act(SwapPump(_serial_number(file, path, value), SESSION_FLOOR))
         case "expect":
             return Judge(value)
         case _:
             if value is not True:
                 raise file.error(f"{deed} is false; allowed is true, or nothing", path)
             return Kill() if deed == "kill" else Act(ClearFaults())
+
+
+def _environment(file: _File, path: KeyPath, table: EnvironmentTable) -> SetEnvironment:
+    if table.temperature is None and table.field is None:
+        raise file.error("neither temperature nor field is there, so nothing would change", path)
+    temperature_cc = None
+    if table.temperature is not None:
+        path = (*path, "temperature")
+        temperature_cc = file.read(partial(parse_amount, units=TEMPERATURE_UNITS_CC), table.temperature, path)
+        if not LOWEST_CC <= temperature_cc <= HIGHEST_CC:
+            lowest, highest = (format_amount(each, TEMPERATURE_UNITS_CC) for each in (LOWEST_CC, HIGHEST_CC))
+            raise file.error(f"it is {table.temperature!r}; allowed is {lowest} to {highest}", path)
+    return SetEnvironment(temperature_cc, table.field)
+
+
+def _serial_number(file: _File, path: KeyPath, text: str) -> int:
+    found = read_serial_number(text)
+    if found is None:
+        raise file.error(f"{text!r} is no serial number; allowed are up to eight hex digits, such as 00C0FFEF", path)
+    return found
 
 
 def _syringe(file: _File, path: KeyPath, table: SyringeTable) -> UseSyringe:

@@ -2,51 +2,23 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import replace
-
 import pytest
 
 from emulator.scenario.outside import ProgrammerNotStarted, run_outside
 from emulator.scenario.plan import Scenario
 from emulator.scenario.reading import load_scenario, read_scenario
-from emulator.scenario.samples.naive import sample_named
-from emulator.scenario.verdict import Outcome, Verdict
-from emulator.scenario.virtual import run_virtual
+from emulator.scenario.verdict import Outcome
 from emulator.wire import FaultNames, operation_names
 from protocol.messages.operations import OPERATIONS
+from tests.scenario.two_drivers import come_to_the_same
 
 NAMES = FaultNames(operation_names([operation.name for operation in OPERATIONS], ["EVENT"]))
-
-
-def sample_command(name: str) -> list[str]:
-    return [
-        sys.executable,
-        "-m",
-        "emulator",
-        "scenario",
-        "sample",
-        name,
-        "--port",
-        "{port}",
-        "--clock",
-        "{clock}",
-        "{task}",
-    ]
-
-
-def comparable(verdict: Verdict) -> Verdict:
-    return replace(verdict, programmer="")
 
 
 @pytest.mark.parametrize("sample", ["good", "resends-under-a-new-id"])
 def test_a_sample_in_a_process_of_its_own_comes_to_the_same_to_the_digest(sample: str) -> None:
     scenario = load_scenario("lost-answer-to-bolus", NAMES)
-    programmer = sample_named(sample)
-    assert programmer is not None
-    virtual = run_virtual(scenario, programmer)
-    outside = run_outside(scenario, sample_command(sample))
-    assert comparable(outside) == comparable(virtual)
+    come_to_the_same(scenario, sample)
 
 
 KILLED = """
@@ -80,6 +52,34 @@ where = { task = "bolus" }
 equals = "given"
 why = "it never came to that"
 """
+SWAPPED = """
+title = "Another pump is behind the line"
+kind = "own"
+[[step]]
+task = "interrogate"
+[[step]]
+when = "ended"
+identity = "00C0FFEF"
+[[step]]
+environment = { temperature = "41C", field = true }
+[[step]]
+task = "interrogate"
+[[expect]]
+name = "another-one"
+of = "told.serial_number"
+equals = 0x00C0FFEF
+why = "a programmer must see that it is another pump"
+[[expect]]
+name = "fever"
+of = "truth.temperature_cc"
+equals = 4100
+why = "it was set"
+[[expect]]
+name = "scanner"
+of = "truth.field_on"
+equals = true
+why = "it was set"
+"""
 IDLE = """
 title = "A programmer that does nothing"
 kind = "own"
@@ -102,10 +102,15 @@ def scenario_of(text: str) -> Scenario:
 
 def test_one_that_is_killed_between_command_and_answer_finds_out_what_became_of_it() -> None:
     scenario = scenario_of(KILLED)
-    virtual = run_virtual(scenario)
-    assert [each.met for each in virtual.measured] == [True, True, None]
-    assert [each.ended for each in virtual.told] == ["killed", "exited"]
-    assert comparable(run_outside(scenario, sample_command("good"))) == comparable(virtual)
+    verdict = come_to_the_same(scenario, "good")
+    assert [each.met for each in verdict.measured] == [True, True, None]
+    assert [each.ended for each in verdict.told] == ["killed", "exited"]
+
+
+def test_another_pump_behind_the_line_of_a_programmer() -> None:
+    scenario = scenario_of(SWAPPED)
+    verdict = come_to_the_same(scenario, "good", "tcp:127.0.0.1:0")
+    assert (verdict.outcome, verdict.not_judged) == (Outcome.PASSED, [])
 
 
 def test_one_that_hangs_is_ended_at_its_deadline() -> None:

@@ -79,6 +79,13 @@ def complaint(text: str | bytes, folder: Path | None = None) -> str:
             'when = { event = "x" }\nkill = true',
             "line 4, step.when.event: event 'x' is no kind of event;",
         ),
+        ('advance = "1s"', "environment = {}", "line 4, step.environment: neither temperature nor field is there"),
+        (
+            'advance = "1s"',
+            'environment = { temperature = "900C" }',
+            "line 4, step.environment.temperature: it is '900C'; allowed is ",
+        ),
+        ('advance = "1s"', 'identity = "pump"', "line 4, step.identity: 'pump' is no serial number; allowed are up to"),
         (
             'advance = "1s"',
             'expect = "none"',
