@@ -6,6 +6,7 @@ import contextlib
 import json
 import textwrap
 from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, Final
 
@@ -181,6 +182,8 @@ def _perform(orders: Sequence[Job], jobs: int, verdicts: dict[int, Verdict]) -> 
         raise UsageFailure(str(error)) from None
     except PortError as error:
         raise LinkFailure(str(error)) from None
+    except BrokenProcessPool:
+        raise LinkFailure("a process of ours was ended from outside; run fewer at once with --jobs.") from None
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,9 +17,10 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner, Result
 
-from emulator.cli import main
-from emulator.scenario.batch import Job, perform_all
+from emulator.cli import main, scenario_run
+from emulator.scenario.batch import Job, perform, perform_all
 from emulator.scenario.reading import shipped_scenarios
+from emulator.scenario.verdict import Verdict
 
 # The shipped ones that take least, however many there are.
 SOME = {
@@ -187,6 +191,19 @@ def test_what_was_finished_is_told_and_written_when_a_person_interrupts(tmp_path
         assert b'name="quick"' in junit.read_bytes()
         with pytest.raises(ProcessLookupError):
             os.kill(int(said.read_text()), 0)
+
+
+def test_a_process_of_ours_that_somebody_ends_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(jobs: Sequence[Job], processes: int) -> Iterator[tuple[int, Verdict]]:
+        with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+            yield 0, perform(jobs[0])
+            pool.submit(os._exit, 9).result()
+
+    monkeypatch.setattr(scenario_run, "perform_all", broken)
+    result = vpump("run", *list(SOME)[:2], "--jobs", "2")
+    assert result.exit_code == 3
+    assert result.stdout.startswith("passed: lost-answer-to-bolus")
+    assert result.stderr.endswith("was ended from outside; run fewer at once with --jobs.\n")
 
 
 def test_list_show_check_and_schema() -> None:
