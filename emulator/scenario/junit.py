@@ -60,7 +60,6 @@ def _properties(verdict: Verdict) -> list[tuple[str, str]]:
         ("seed", str(verdict.seed)),
         ("virtual_us", str(verdict.ended_us - verdict.began_us)),
         ("digest", verdict.digest),
-        ("reproducible", str(verdict.reproducible).lower()),
         *(("fault_fired", fault) for fault in verdict.faults_fired),
         *measured,
     ]

@@ -25,8 +25,7 @@ class Outcome(Enum):
 class Verdict:
     """The result of one run. Times are virtual; `digest` is that of the pump's whole state in the end.
 
-    began_us     when the timeline began, after the pump was made ready
-    reproducible whether the same comes out again, which it does unless real time was at play
+    `began_us`: when the timeline began, after the pump was made ready.
     """
 
     scenario: str
@@ -42,7 +41,6 @@ class Verdict:
     faults_fired: Sequence[str]
     requests: int
     reason: str = ""
-    reproducible: bool = True
 
     @property
     def passed(self) -> bool:
@@ -72,7 +70,6 @@ class Verdict:
             "began_us": self.began_us,
             "ended_us": self.ended_us,
             "digest": self.digest,
-            "reproducible": self.reproducible,
             "requests": self.requests,
             "faults_fired": list(self.faults_fired),
             "expectations": [asdict(each) for each in self.measured],
@@ -80,13 +77,13 @@ class Verdict:
         }
 
 
-def judged(scenario: Scenario, stage: Stage, programmer: str, *, reproducible: bool = True) -> Verdict:
+def judged(scenario: Scenario, stage: Stage, programmer: str) -> Verdict:
     """The verdict at the end of a timeline."""
     digest = stage.device.digest()
     stage.conductor.judgement.judge_end(stage)
     failed = any(each.met is False for each in stage.conductor.judgement.results())
     outcome = Outcome.FAILED if failed else Outcome.PASSED
-    return _verdict(scenario, stage, programmer, outcome, digest, reproducible=reproducible)
+    return _verdict(scenario, stage, programmer, outcome, digest)
 
 
 def broken_off(scenario: Scenario, stage: Stage, programmer: str, outcome: Outcome, reason: str = "") -> Verdict:
@@ -102,7 +99,6 @@ def _verdict(
     digest: str,
     *,
     reason: str = "",
-    reproducible: bool = True,
 ) -> Verdict:
     return Verdict(
         scenario=scenario.name,
@@ -118,7 +114,6 @@ def _verdict(
         faults_fired=tuple(stage.fired),
         requests=stage.requests,
         reason=reason,
-        reproducible=reproducible,
     )
 
 
