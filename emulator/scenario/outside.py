@@ -205,7 +205,8 @@ class OutsideRun:
         said = self.folder / SAID[0]
         said_before = said.stat().st_size if said.exists() else 0
         with said.open("ab") as out, (self.folder / SAID[1]).open("ab") as err:
-            self._process = await self._start(task, out.fileno(), err.fileno())
+            await self._start(task, out.fileno(), err.fileno())
+        assert self._process is not None  # noqa: S101 - it has been started
         ended, stopped = asyncio.ensure_future(self._process.wait()), asyncio.ensure_future(self._stop.wait())
         try:
             await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -221,7 +222,7 @@ class OutsideRun:
         report = None if self._killed else _report_in(self._report_path, said, said_before)
         return Told(task.text, task.word, report, how, self.stage.now_us)
 
-    async def _start(self, task: Task, out: int, err: int) -> asyncio.subprocess.Process:
+    async def _start(self, task: Task, out: int, err: int) -> None:
         values = {
             "port": self.port.url,
             "task": task.text,
@@ -236,8 +237,8 @@ class OutsideRun:
             "VPUMP_PORT": self.port.url,
             "VPUMP_STATE_HOME": str(self.folder / "state"),
         }
-        try:
-            return await asyncio.create_subprocess_exec(
+        starting = asyncio.ensure_future(
+            asyncio.create_subprocess_exec(
                 *command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=out,
@@ -245,6 +246,14 @@ class OutsideRun:
                 env=environment,
                 start_new_session=True,
             )
+        )
+        try:
+            self._process = await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # Broken off while it starts, it would be ended alone: what it has started itself would go on.
+            with contextlib.suppress(OSError):
+                self._process = await starting
+            raise
         except OSError as error:
             raise ProgrammerNotStarted(f"{command[0]} cannot be started: {error.strerror or error}.") from None
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import subprocess
+from pathlib import Path
+
 import pytest
 
-from emulator.scenario.outside import ProgrammerNotStarted, run_outside
+from emulator.ports.spec import open_port, parse_port
+from emulator.scenario.evidence import staged
+from emulator.scenario.outside import OutsideRun, ProgrammerNotStarted, run_outside
 from emulator.scenario.plan import Scenario
 from emulator.scenario.reading import load_scenario, read_scenario
 from emulator.scenario.verdict import Outcome
@@ -133,6 +140,30 @@ def test_a_report_is_the_file_or_the_last_line_or_nothing(script: str, met: bool
     verdict = run_outside(scenario_of(IDLE.replace("WALL", "60s")), ["sh", "-c", script, "{report}"])
     assert [each.met for each in verdict.measured] == [met]
     assert verdict.outcome is (Outcome.FAILED if met is False else Outcome.PASSED)
+
+
+def test_whenever_a_run_is_broken_off_nothing_of_the_programmer_goes_on(tmp_path: Path) -> None:
+    scenario = scenario_of(IDLE.replace("WALL", "60s"))
+    marked = f"3600.{os.getpid()}"
+
+    async def broken_off_after(turns: int) -> None:
+        with staged(scenario) as stage:
+            folder = tmp_path / str(turns)
+            folder.mkdir()
+            command = ["sh", "-c", f"sleep {marked}; true"]
+            run = OutsideRun(scenario, command, folder, stage, open_port(parse_port("pty")))
+            performing = asyncio.ensure_future(run.perform())
+            for _ in range(turns):
+                # Now and then the loop has to wait for the process to start, which a turn of it does not.
+                await asyncio.sleep(0.001 * (turns % 3))
+            performing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await performing
+
+    for turns in range(16):
+        asyncio.run(broken_off_after(turns))
+    going_on = subprocess.run(["ps", "-A", "-o", "args"], capture_output=True, text=True, check=True).stdout
+    assert f"sleep {marked}" not in going_on
 
 
 def test_a_command_that_there_is_not_is_one_sentence() -> None:
