@@ -5,5 +5,6 @@ may well have a `protocol` or an `emulator` of their own.
 """
 
 from pytest_vpump.pump import Pump, Pumps
+from pytest_vpump.scenario import ScenarioRun, Task
 
-__all__ = ["Pump", "Pumps"]
+__all__ = ["Pump", "Pumps", "ScenarioRun", "Task"]

@@ -16,21 +16,26 @@ MOST_OF_ONE_NAME = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The directory of one pump. `title` says in a few words which pump, `keys` which file has its keys."""
+    """The directory of one pump. `title` says in a few words which pump, `keys` which file has its keys.
+
+    `recordings`: where in it journal and capture are, if they are not there themselves.
+    """
 
     directory: Path
     title: str = ""
     keys: str | None = None
+    recordings: str = ""
+    capture_name: str = "pump.pcapng"
 
     @property
     def journal(self) -> Path:
         """All that it was given."""
-        return self.directory / "pump.journal"
+        return self.directory / self.recordings / "pump.journal"
 
     @property
     def capture(self) -> Path:
         """What passed on its line."""
-        return self.directory / "pump.pcapng"
+        return self.directory / self.recordings / self.capture_name
 
     @property
     def errors(self) -> Path:
@@ -54,8 +59,11 @@ class Evidence:
 
     def lines(self) -> Iterator[str]:
         """What a report says of it."""
-        yield f"live through it again:  {self.replay_command}"
-        yield f"look at its line:       {shlex.join(('vpump', 'decode', str(self.capture)))}"
+        if self.journal.exists():
+            yield f"live through it again:  {self.replay_command}"
+        if self.capture.exists():
+            yield f"look at its line:       {shlex.join(('vpump', 'decode', str(self.capture)))}"
+        yield f"all that is kept:       {self.directory}"
 
     def remove(self) -> None:
         """The test has passed; nobody wants it."""

@@ -13,6 +13,7 @@ import pytest
 from pytest_vpump.evidence import Evidence, new_directory
 from pytest_vpump.process import PumpFailed, PumpProcess
 from pytest_vpump.pump import EmulatedPump, Pump, Pumps, Target, control_words
+from pytest_vpump.scenario import ScenarioFailed, ScenarioRun
 from pytest_vpump.settings import NAMED, SETTINGS, SettingError, Settings, Value, checked, defaults, serve_words
 
 DEADLINE_S = 30.0
@@ -44,6 +45,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, and refuse settings that cannot be."""
+    config.addinivalue_line(
+        "markers", "vpump_scenario(name): the scenario of the fixture `scenario`: a name or a file."
+    )
     config.addinivalue_line("markers", f"vpump({', '.join(NAMED)}): settings of this test's pumps; see docs/pytest.md.")
     try:
         config.stash[_OF_SESSION] = _settings_of_session(config)
@@ -79,6 +83,56 @@ def pumps(request: pytest.FixtureRequest) -> Iterator[Pumps]:
 
 
 @pytest.fixture
+def scenario(request: pytest.FixtureRequest) -> Iterator[ScenarioRun]:
+    """The scenario that the marker `vpump_scenario` names, with this test as its programmer."""
+    item = request.node
+    mark = item.get_closest_marker("vpump_scenario")
+    if mark is None or len(mark.args) != 1 or mark.kwargs:
+        raise _failure(
+            'the fixture `scenario` wants a marker such as @pytest.mark.vpump_scenario("lost-answer-to-bolus").'
+        )
+    if target := _plugin_value(request.config, "target"):
+        Target(target).lacks(f"the scenario {mark.args[0]}")
+    of_session: Settings = request.config.stash[_OF_SESSION]
+    chosen = _settings_of_test(item)
+    others = [name for name, value in chosen.items() if value != of_session[name] and name not in ("seed", "port_kind")]
+    if others:
+        raise _failure(f"a scenario says itself which pump it is about; @pytest.mark.vpump has {' and '.join(others)}.")
+    directory = _directory(item, request)
+    evidence = Evidence(
+        directory, title=f"scenario {mark.args[0]}", recordings=Path(mark.args[0]).stem, capture_name="line.pcapng"
+    )
+    item.stash.setdefault(_EVIDENCE, []).append(evidence)
+    run = ScenarioRun(
+        mark.args[0],
+        out=directory,
+        errors=evidence.errors,
+        folder=request.config.rootpath,
+        port_kind=str(chosen["port_kind"]),
+        seed=None if chosen["seed"] == NAMED["seed"].default else int(str(chosen["seed"])),
+        wall_s=_deadline_s(request.config),
+    )
+    try:
+        yield run
+        # A test that has failed has left tasks undone for a reason.
+        if not item.stash.get(_FAILED, False):
+            run.finish()
+    except ScenarioFailed as failed:
+        raise _failure(str(failed)) from None
+    finally:
+        run.kill()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call() -> Generator[None, object, object]:
+    """A verdict within the body of a test is a sentence, and no traceback."""
+    try:
+        return (yield)
+    except ScenarioFailed as failed:
+        raise _failure(str(failed)) from None
+
+
+@pytest.fixture
 def pump(pumps: Pumps) -> Pump:
     """A pump at a port of its own, for this test alone."""
     return pumps()
@@ -109,10 +163,7 @@ class _running_pump:  # noqa: N801 - a context manager is named as a function is
 
     def __init__(self, item: pytest.Item, request: pytest.FixtureRequest, chosen: Settings) -> None:
         config = request.config
-        artefacts = _plugin_value(config, "artefacts")
-        temporary: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
-        parent = config.invocation_params.dir / artefacts if artefacts else temporary.getbasetemp() / "vpump"
-        directory = new_directory(parent, item.nodeid, os.environ.get("PYTEST_XDIST_WORKER", ""))
+        directory = _directory(item, request)
         keys = chosen["keys"]
         self._evidence = Evidence(directory, keys=None if keys is None else str(keys))
         self._words = (*serve_words(chosen), *control_words(directory), *self._evidence.words())
@@ -148,6 +199,14 @@ class _running_pump:  # noqa: N801 - a context manager is named as a function is
                 self._evidence.running.rmdir()
         except PumpFailed as failed:
             raise _failure(str(failed)) from None
+
+
+def _directory(item: pytest.Item, request: pytest.FixtureRequest) -> Path:
+    """Where what a pump of the test leaves behind is."""
+    artefacts = _plugin_value(request.config, "artefacts")
+    temporary: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
+    parent = request.config.invocation_params.dir / artefacts if artefacts else temporary.getbasetemp() / "vpump"
+    return new_directory(parent, item.nodeid, os.environ.get("PYTEST_XDIST_WORKER", ""))
 
 
 def _device(url: str, of_session: Settings, chosen: Settings, number: int) -> Target:

@@ -49,6 +49,7 @@ PARTS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "settings": _settings,
         "pump": _pump,
         "example": partial(_example, "test_lost_answer.py"),
+        "scenario": partial(_example, "scenarios.py"),
         "drawn": partial(_example, "test_drawn.py"),
     }
 )

@@ -6,6 +6,7 @@ import json
 import os
 import select
 import shutil
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_vpump.scenario import ScenarioFailed, Task
 from tests.end_to_end.product import Home, serving, start_afresh
 from tests.end_to_end.streams import DEADLINE_S
 from tests.end_to_end.test_installed_protocol import pip
@@ -185,6 +187,42 @@ def test_a_pump_that_does_not_come_up_is_an_error_within_its_deadline(project: P
     outcome, said = broken.results["test_that_kills_its_pump"]
     assert outcome == "error"
     assert "the pump ended with status -9, and not in good order; it said on stderr:\n\nTEST KEYS" in said
+
+
+def test_a_test_is_the_programmer_of_a_scenario(project: Project) -> None:
+    run = project.pytest("tests/scenarios.py", "-n", "1", "--vpump-artefacts", "kept")
+    assert run.outcomes == {
+        "test_an_answer_that_is_lost": "passed",
+        "test_silence_that_is_taken_for_failure": "failure",
+    }
+    _, said = run.results["test_silence_that_is_taken_for_failure"]
+    assert "scenario lost-answer-to-bolus: failed. The answer to a bolus is lost" in said
+    assert "told-the-truth: " in said
+    assert " is failed, and had to be one of given, delivered, unknown" in said
+    assert "one-bolus" not in said
+    (replay,) = [line for line in run.stdout.splitlines() if "vpump replay " in line]
+    assert project.vpump(replay).returncode == 0
+
+
+def test_a_scenario_that_comes_to_no_verdict_says_why(project: Project) -> None:
+    run = project.pytest(MISHAPS, "-k", "does_nothing or no_scenario")
+    outcome, said = run.results["test_that_does_nothing"]
+    assert outcome == "error"
+    assert "asks for the task 'bolus 100uL over 10min', and the test did not do it" in said
+    outcome, said = run.results["test_of_no_scenario"]
+    assert outcome == "failure"
+    assert "scenario 'lost-answer-to-bulos' is neither a file nor one that is shipped" in said
+
+
+def test_a_test_that_a_scenario_has_killed_is_told_so(tmp_path: Path) -> None:
+    test, programmer = socket.socketpair()
+    said = dict.fromkeys(("port", "clock", "programs", "report"), str(tmp_path)) | {"task": "stop"}
+    task = Task(test, said)
+    programmer.close()
+    with pytest.raises(
+        ScenarioFailed, match="has killed its programmer at the task 'stop', and a test cannot be killed"
+    ):
+        task.end()
 
 
 def test_an_emulator_of_its_own_hides_the_client_and_says_so(project: Project) -> None:

@@ -43,6 +43,16 @@ def test_of_no_pump(pump) -> None:
     raise AssertionError(f"{pump} came up")
 
 
+@pytest.mark.vpump_scenario("lost-answer-to-bolus")
+def test_that_does_nothing(scenario) -> None:
+    assert scenario.name
+
+
+@pytest.mark.vpump_scenario("lost-answer-to-bulos")
+def test_of_no_scenario(scenario) -> None:
+    next(scenario.tasks())
+
+
 def test_of_a_port(pump) -> None:
     assert pump.port
 
