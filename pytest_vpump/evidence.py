@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -18,7 +18,8 @@ MOST_OF_ONE_NAME = 10_000
 class Evidence:
     """The directory of one pump. `title` says in a few words which pump, `keys` which file has its keys.
 
-    `recordings`: where in it journal and capture are, if they are not there themselves.
+    recordings   where in it journal and capture are, if they are not there themselves
+    state_of     what gives the save-state of the pump while it runs, or None where there is none
     """
 
     directory: Path
@@ -26,6 +27,7 @@ class Evidence:
     keys: str | None = None
     recordings: str = ""
     capture_name: str = "pump.pcapng"
+    state_of: Callable[[], bytes | None] = lambda: None
 
     @property
     def journal(self) -> Path:
@@ -36,6 +38,11 @@ class Evidence:
     def capture(self) -> Path:
         """What passed on its line."""
         return self.directory / self.recordings / self.capture_name
+
+    @property
+    def state(self) -> Path:
+        """The whole of it when its test failed."""
+        return self.directory / "pump.state"
 
     @property
     def errors(self) -> Path:
@@ -53,6 +60,11 @@ class Evidence:
         keys = () if self.keys is None else ("--keys", self.keys)
         return shlex.join(("vpump", "replay", str(self.journal), *keys))
 
+    def save_state(self) -> None:
+        """Keep the pump as it is now."""
+        if (state := self.state_of()) is not None:
+            self.state.write_bytes(state)
+
     def words(self) -> tuple[str, ...]:
         """The words for `vpump serve` that have it recorded."""
         return ("--journal", str(self.journal), "--capture", str(self.capture))
@@ -63,6 +75,8 @@ class Evidence:
             yield f"live through it again:  {self.replay_command}"
         if self.capture.exists():
             yield f"look at its line:       {shlex.join(('vpump', 'decode', str(self.capture)))}"
+        if self.state.exists():
+            yield f"look into the pump:     {shlex.join(('vpump', 'state', 'show', str(self.state)))}"
         yield f"all that is kept:       {self.directory}"
 
     def remove(self) -> None:

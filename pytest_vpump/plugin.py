@@ -6,6 +6,7 @@ import os
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from pytest_vpump.process import PumpFailed, PumpProcess
 from pytest_vpump.pump import EmulatedPump, Pump, Pumps, Target, control_words
 from pytest_vpump.scenario import ScenarioFailed, ScenarioRun
 from pytest_vpump.settings import NAMED, SETTINGS, SettingError, Settings, Value, checked, defaults, serve_words
+from pytest_vpump.snapshot import save_state
 
 DEADLINE_S = 30.0
 MOST_PUMPS = 64
@@ -148,6 +150,8 @@ def pytest_runtest_makereport(
     kept = item.stash.get(_EVIDENCE, [])
     if report.failed and kept and not item.stash.get(_FAILED, False):
         item.stash[_FAILED] = True
+        for evidence in kept:
+            evidence.save_state()
         report.sections += [(f"vpump: {evidence.title}", "\n".join(evidence.lines())) for evidence in kept]
     if report.when == "teardown":
         if not item.stash.get(_FAILED, False):
@@ -186,7 +190,8 @@ class _running_pump:  # noqa: N801 - a context manager is named as a function is
             raise _failure(str(failed)) from None
         ready = self._process.ready
         title = f"pump {ready['serial_number']} ({ready['profile']}, seed {ready['seed']})"
-        self._item.stash.setdefault(_EVIDENCE, []).append(replace(evidence, title=title))
+        state_of = partial(save_state, ready["control"], ready.get("control_token"), self._deadline_s)
+        self._item.stash.setdefault(_EVIDENCE, []).append(replace(evidence, title=title, state_of=state_of))
         # They stand in JUnit XML as the properties of the test.
         facts = ("serial_number", "profile", "seed")
         self._item.user_properties.extend((f"vpump_{fact}", ready[fact]) for fact in facts)

@@ -163,7 +163,9 @@ def test_what_failed_is_kept_and_replays_with_the_printed_command(project: Proje
     assert "injected fault: corrupt answer HELLO" in project.vpump(decode).stdout
     (kept,) = (project.directory / "kept").iterdir()
     assert kept.name.endswith("-gw0")
-    assert {path.name for path in kept.iterdir()} == {"pump.journal", "pump.pcapng", "stderr.txt"}
+    assert {path.name for path in kept.iterdir()} == {"pump.journal", "pump.pcapng", "pump.state", "stderr.txt"}
+    (show,) = [line for line in run.stdout.splitlines() if "vpump state show " in line]
+    assert project.vpump(show).returncode == 0
 
 
 @pytest.mark.parametrize("test", ["test_that_is_killed", "test_that_is_interrupted"])

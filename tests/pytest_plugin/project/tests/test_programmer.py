@@ -25,7 +25,7 @@ def test_the_hand_of_the_tester(pump, line_to) -> None:
     assert pump.control.advance(HOUR_US) >= HOUR_US
     assert serial_number(line_to(pump.port).ask(HELLO)) == pump.serial_number
     assert pump.ready["profile"] == "reference-40"
-    assert ours(sys.modules) == {"emulator", "emulator.control", "emulator.control.client", "emulator.control.spec"}
+    assert all(name == "emulator" or name.startswith("emulator.control") for name in ours(sys.modules))
 
 
 @pytest.mark.vpump(profile="reference-20", seed=5, speed=0, faults=["drop answer HELLO", "stall after=1h"])
