@@ -127,22 +127,29 @@ def project(tmp_path: Path, python: Path) -> Project:
     return Project(tmp_path / "project", python)
 
 
+SPOKEN = {
+    "test_a_pump_says_hello[pyserial]": "passed",
+    "test_a_pump_says_hello[serialx]": "passed",
+    "test_the_hand_of_the_tester[pyserial]": "passed",
+    "test_the_hand_of_the_tester[serialx]": "passed",
+    "test_a_pump_as_this_test_wants_it": "passed",
+    "test_nothing_is_imported_before_it_is_used": "passed",
+}
+EXAMPLES = {
+    "test_a_bolus_whose_answer_is_lost_is_given_once": "passed",
+    "test_what_was_delivered_is_never_taken_back": "passed",
+}
+
+
 @pytest.mark.parametrize(
-    "how", [(), ("-n", "2", "--vpump-port-kind", "tcp")], ids=["one process, PTY", "two workers, TCP"]
+    ("how", "outcomes"),
+    [((), SPOKEN | EXAMPLES), (("tests/test_programmer.py", "-n", "2", "--vpump-port-kind", "tcp"), SPOKEN)],
+    ids=["one process, PTY", "two workers, TCP"],
 )
-def test_its_tests_pass_and_leave_nothing(project: Project, how: tuple[str, ...]) -> None:
+def test_its_tests_pass_and_leave_nothing(project: Project, how: tuple[str, ...], outcomes: dict[str, str]) -> None:
     run = project.pytest(*how, "--vpump-artefacts", "kept")
     assert run.status == 0, run.stdout
-    assert run.outcomes == {
-        "test_a_pump_says_hello[pyserial]": "passed",
-        "test_a_pump_says_hello[serialx]": "passed",
-        "test_the_hand_of_the_tester[pyserial]": "passed",
-        "test_the_hand_of_the_tester[serialx]": "passed",
-        "test_a_pump_as_this_test_wants_it": "passed",
-        "test_a_bolus_whose_answer_is_lost_is_given_once": "passed",
-        "test_nothing_is_imported_before_it_is_used": "passed",
-        "test_what_was_delivered_is_never_taken_back": "passed",
-    }
+    assert run.outcomes == outcomes
     assert run.properties["test_a_pump_says_hello[pyserial]"] == {
         "vpump_serial_number": "00C0FFEE",
         "vpump_profile": "reference-40",
@@ -192,27 +199,24 @@ def test_a_pump_that_does_not_come_up_is_an_error_within_its_deadline(project: P
 
 
 def test_a_test_is_the_programmer_of_a_scenario(project: Project) -> None:
-    run = project.pytest("tests/scenarios.py", "-n", "1", "--vpump-artefacts", "kept")
+    chosen = "lost or silence or does_nothing or no_scenario"
+    run = project.pytest("tests/scenarios.py", MISHAPS, "-k", chosen, "--vpump-artefacts", "kept")
     assert run.outcomes == {
         "test_an_answer_that_is_lost": "passed",
         "test_silence_that_is_taken_for_failure": "failure",
+        "test_that_does_nothing": "error",
+        "test_of_no_scenario": "failure",
     }
     _, said = run.results["test_silence_that_is_taken_for_failure"]
     assert "scenario lost-answer-to-bolus: failed. The answer to a bolus is lost" in said
     assert "told-the-truth: " in said
     assert " is failed, and had to be one of given, delivered, unknown" in said
     assert "one-bolus" not in said
-    (replay,) = [line for line in run.stdout.splitlines() if "vpump replay " in line]
+    (replay,) = [line for line in run.stdout.splitlines() if "vpump replay " in line and "silence" in line]
     assert project.vpump(replay).returncode == 0
-
-
-def test_a_scenario_that_comes_to_no_verdict_says_why(project: Project) -> None:
-    run = project.pytest(MISHAPS, "-k", "does_nothing or no_scenario")
-    outcome, said = run.results["test_that_does_nothing"]
-    assert outcome == "error"
+    _, said = run.results["test_that_does_nothing"]
     assert "asks for the task 'bolus 100uL over 10min', and the test did not do it" in said
-    outcome, said = run.results["test_of_no_scenario"]
-    assert outcome == "failure"
+    _, said = run.results["test_of_no_scenario"]
     assert "scenario 'lost-answer-to-bulos' is neither a file nor one that is shipped" in said
 
 
