@@ -19,6 +19,7 @@ from tests.end_to_end.streams import DEADLINE_S
 
 PROMPT = "$ "
 ANYTHING = "…"
+PLUGIN = "emulator.pytest_vpump.plugin"
 _CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -93,7 +94,7 @@ class Person:
     def _tests(self, words: list[str]) -> None:
         """Run pytest, as in a place where vpump is installed: a checkout has no entry point for its plugin."""
         subprocess.run(
-            [sys.executable, "-P", "-m", "pytest", "-p", "pytest_vpump.plugin", "-p", "no:cacheprovider", *words],
+            [sys.executable, "-P", "-m", "pytest", "-p", PLUGIN, "-p", "no:cacheprovider", *words],
             check=True,
             cwd=self._home.directory,
             env=self._home.environment(),

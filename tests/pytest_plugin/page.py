@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from pytest_vpump.pump import Pump
-from pytest_vpump.settings import SETTINGS, Setting
+from emulator.pytest_vpump.pump import Pump
+from emulator.pytest_vpump.settings import SETTINGS, Setting
 
 EXAMPLES = Path(__file__).parent / "project" / "tests"
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_vpump.scenario import ScenarioFailed, Task
+from emulator.pytest_vpump.scenario import ScenarioFailed, Task
 from tests.end_to_end.product import Home, serving, start_afresh
 from tests.end_to_end.streams import DEADLINE_S
 from tests.end_to_end.test_installed_protocol import pip

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("protocol", "firmware_model", "emulator", "pytest_vpump")
+PACKAGES = ("protocol", "firmware_model", "emulator")
 MAX_LINES = 500
 
 # Names that say nothing about the purpose of a file, and so attract every purpose.

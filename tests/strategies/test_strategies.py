@@ -20,6 +20,7 @@ from emulator.identity import caps as caps_of
 from emulator.inputs import ArmDeviceFault
 from emulator.programmer.program_file import read_program_file
 from emulator.programmer.program_limits import wanted_program
+from emulator.pytest_vpump.process import PumpProcess
 from emulator.strategies import (
     Change,
     Deed,
@@ -36,7 +37,6 @@ from emulator.strategies.programs import FLEX, MODES, WEEKDAYS
 from emulator.wire import FaultNames, operation_names
 from protocol.messages.link import CapsAnswer
 from protocol.messages.operations import OPERATIONS
-from pytest_vpump.process import PumpProcess
 from tests.cli.desk import Desk
 from tests.programmer.programs import FIRST
 

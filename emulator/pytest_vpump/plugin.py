@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from pytest_vpump.evidence import Evidence, new_directory
-from pytest_vpump.process import PumpFailed, PumpProcess
-from pytest_vpump.pump import EmulatedPump, Pump, Pumps, Target, control_words
-from pytest_vpump.scenario import ScenarioFailed, ScenarioRun
-from pytest_vpump.settings import NAMED, SETTINGS, SettingError, Settings, Value, checked, defaults, serve_words
-from pytest_vpump.snapshot import save_state
+from .evidence import Evidence, new_directory
+from .process import PumpFailed, PumpProcess
+from .pump import EmulatedPump, Pump, Pumps, Target, control_words
+from .scenario import ScenarioFailed, ScenarioRun
+from .settings import NAMED, SETTINGS, SettingError, Settings, Value, checked, defaults, serve_words
+from .snapshot import save_state
 
 DEADLINE_S = 30.0
 MOST_PUMPS = 64

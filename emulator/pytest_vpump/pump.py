@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import pytest
 
-from pytest_vpump.evidence import Evidence
-from pytest_vpump.process import PumpProcess
+from .evidence import Evidence
+from .process import PumpProcess
 
 if TYPE_CHECKING:
     from emulator.control.client import ControlClient
@@ -145,9 +145,11 @@ def _control_client() -> type[ControlClient]:
     import importlib.util
 
     found = importlib.util.find_spec("emulator")
-    ours = Path(__file__).parents[1] / "emulator"
+    # Installed, we are beside it; in a checkout we are in it.
+    above = Path(__file__).parents[1]
+    ours = (above / "emulator", above)
     places = [Path(place) for place in (found.submodule_search_locations or ())] if found is not None else []
-    if ours not in places:
+    if not any(place in ours for place in places):
         theirs = found.origin if found is not None else None
         pytest.fail(
             f"pump.control needs vpump's package 'emulator', but in this process 'emulator' is {theirs}. "

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pytest_vpump import standin
-from pytest_vpump.settings import PORTS
+from . import standin
+from .settings import PORTS
 
 MOST_TASK_BYTES = 64 * 1024
 _READ_BYTES = 64 * 1024
