@@ -13,7 +13,7 @@ import re
 import stat
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from emulator import OUR_PROTOCOL
@@ -41,6 +41,18 @@ class PortRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class RunFiles:
+    """The files that a run writes, by their whole paths; None for one that it does not.
+
+    artefacts: the folder that captures of the control plane go to.
+    """
+
+    journal: str | None = None
+    capture: str | None = None
+    artefacts: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunningPump:
     """A pump that is being served.
 
@@ -61,6 +73,7 @@ class RunningPump:
     pid: int
     started: float
     protocol: str = OUR_PROTOCOL
+    files: RunFiles = field(default_factory=RunFiles)
 
 
 def runtime_directory() -> Path:
@@ -175,9 +188,15 @@ def _read(path: Path) -> RunningPump | None:
             pid=int(document["pid"]),
             started=float(document["started"]),
             protocol=str(document["protocol"]),
+            files=_files(document.get("files")),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _files(value: object) -> RunFiles:
+    found = value if isinstance(value, dict) else {}
+    return RunFiles(*(_text_or_none(found.get(described.name)) for described in fields(RunFiles)))
 
 
 def _text_or_none(value: object) -> str | None:

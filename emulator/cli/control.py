@@ -11,6 +11,7 @@ from typing import Literal
 import click
 
 from emulator.cli.connection import json_option
+from emulator.cli.control_captures import capture
 from emulator.cli.control_client import Address, client_of, show
 from emulator.cli.control_events import events
 from emulator.cli.control_pump import environment, identity, state
@@ -76,7 +77,7 @@ def control(context: click.Context, url: str | None, token: str | None) -> None:
 # On every verb as well, since that is where most people write it.
 json_option(control)
 
-for verb in (environment, events, identity, state):
+for verb in (capture, environment, events, identity, state):
     control.add_command(verb)
 
 

@@ -43,8 +43,9 @@ def ls() -> None:
 def _document(pump: RunningPump) -> dict[str, object]:
     """Everything about a pump but its token: a list of pumps ends up in logs."""
     document = asdict(pump)
-    del document["control_token"]
-    return document
+    del document["control_token"], document["files"]
+    # Beside the other fields, as in the ready line.
+    return document | asdict(pump.files)
 
 
 def _row(pump: RunningPump) -> Sequence[str]:

@@ -13,6 +13,7 @@ from emulator.cli.errors import CommandFailure, Interrupted, UsageFailure, reque
 from emulator.cli.serve_options import (
     ServeOptions,
     device_of,
+    read_artefacts,
     read_faults,
     read_insecure,
     read_keys,
@@ -93,6 +94,12 @@ class _Defect(CommandFailure):
     help="Write down all that the pump is given and what comes of it, for 'vpump replay'.",
 )
 @click.option(
+    "--artefacts",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Let 'vpump control capture' write captures to this folder, and nowhere else.",
+)
+@click.option(
     "--state",
     metavar="FILE",
     type=click.Path(path_type=Path),
@@ -127,6 +134,7 @@ def serve(
     trace: bool,
     capture: Path | None,
     journal: Path | None,
+    artefacts: Path | None,
     state: Path | None,
     key_file: Path | None,
     insecure: bool,
@@ -157,6 +165,7 @@ def serve(
         trace=trace,
         capture=capture,
         journal=journal,
+        artefacts=read_artefacts(artefacts, control),
         state=state,
         session_floor=fresh_session_floor(),
         speed=base_speed,

@@ -5,20 +5,35 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emulator.cli.errors import UsageFailure
 
 if TYPE_CHECKING:
+    from emulator.capture.recorder import CaptureHeader
     from emulator.cli.serve_options import ServeOptions
+    from emulator.control.artefacts import ArtefactSetting
     from emulator.control.server import ControlHandle
     from emulator.device import Device
     from emulator.journal.recording import JournaledDevice
     from emulator.ports.port import Port
     from emulator.ports.spec import PortSpec
+    from emulator.running import RunFiles
     from emulator.serving import Serving
     from emulator.state_file import StateFile
+
+
+def files_of(options: ServeOptions) -> RunFiles:
+    """The files that this run writes, by their whole paths."""
+    from emulator.running import RunFiles
+
+    return RunFiles(*(None if path is None else str(path.absolute()) for path in _paths(options)))
+
+
+def _paths(options: ServeOptions) -> tuple[Path | None, ...]:
+    return options.journal, options.capture, options.artefacts
 
 
 def open_ports(specs: Sequence[PortSpec], stack: contextlib.AsyncExitStack) -> list[Port]:
@@ -74,27 +89,12 @@ def start_capture(
     """--capture: an observer that writes what passes on the line."""
     import asyncio
 
-    from emulator import VERSION
     from emulator.capture.observer import CaptureObserver
-    from emulator.capture.recorder import CaptureHeader
     from emulator.capture.sink import open_sink
     from emulator.capture.targets import CaptureFailed
     from emulator.trace import LineWriter
-    from firmware_model import MODEL_VERSION
 
-    serial_number = f"{options.serial_number:08X}"
-    header = CaptureHeader(
-        hardware=f"emulated pump {serial_number}",
-        application=f"vpump {VERSION}",
-        facts=(
-            ("protocol", options.protocol.name),
-            ("profile", device.profile_name),
-            ("serial number", serial_number),
-            ("seed", str(options.seed)),
-            ("model version", str(MODEL_VERSION)),
-        ),
-        ports=tuple(port.text for port in options.ports),
-    )
+    header = _capture_header(options, device, device.serial_number)
     # Neither the pump nor its capture waits for whoever reads what it says.
     told = LineWriter(sys.stderr)
     stack.callback(told.close)
@@ -105,6 +105,45 @@ def start_capture(
     observer = CaptureObserver(sink, asyncio.get_running_loop().call_soon)
     stack.callback(observer.close)
     serving.observe(observer)
+
+
+def artefacts_of(options: ServeOptions, device: Device, stack: contextlib.AsyncExitStack) -> ArtefactSetting | None:
+    """--artefacts, if it is wanted: where captures go that a tester begins."""
+    import asyncio
+
+    from emulator.control.artefacts import ArtefactSetting
+    from emulator.trace import LineWriter
+
+    if options.artefacts is None:
+        return None
+    told = LineWriter(sys.stderr)
+    stack.callback(told.close)
+    return ArtefactSetting(
+        folder=options.artefacts,
+        header=partial(_capture_header, options, device),
+        call_soon=asyncio.get_running_loop().call_soon,
+        tell=lambda sentence: told.write(f"vpump: {sentence}"),
+    )
+
+
+def _capture_header(options: ServeOptions, device: Device, serial_number: int) -> CaptureHeader:
+    from emulator import VERSION
+    from emulator.capture.recorder import CaptureHeader
+    from firmware_model import MODEL_VERSION
+
+    shown = f"{serial_number:08X}"
+    return CaptureHeader(
+        hardware=f"emulated pump {shown}",
+        application=f"vpump {VERSION}",
+        facts=(
+            ("protocol", options.protocol.name),
+            ("profile", device.profile_name),
+            ("serial number", shown),
+            ("seed", str(options.seed)),
+            ("model version", str(MODEL_VERSION)),
+        ),
+        ports=tuple(port.text for port in options.ports),
+    )
 
 
 def start_journal(
@@ -141,10 +180,10 @@ def start_journal(
 
 
 async def start_control_plane(
-    spec: str | None, serving: Serving, stack: contextlib.AsyncExitStack
+    options: ServeOptions, device: Device, serving: Serving, stack: contextlib.AsyncExitStack
 ) -> ControlHandle | None:
-    """--control, if it is wanted."""
-    if spec is None:
+    """--control, if it is wanted, with the files of this run."""
+    if options.control is None:
         return None
     try:
         from emulator.control.server import start_control
@@ -152,7 +191,7 @@ async def start_control_plane(
     except ImportError as error:
         raise UsageFailure(f"--control needs the extra packages of vpump[control]: {error}.") from error
     try:
-        handle = await start_control(spec, serving)
+        handle = await start_control(options.control, serving, artefacts_of(options, device, stack), files_of(options))
     except ControlSpecError as error:
         raise UsageFailure(f"--control: {error}.") from error
     stack.push_async_callback(handle.stop)

@@ -39,6 +39,7 @@ class ServeOptions:
     trace: bool
     capture: Path | None
     journal: Path | None
+    artefacts: Path | None
     state: Path | None
     session_floor: int
     speed: Fraction
@@ -68,6 +69,17 @@ def read_profile(name_or_file: str) -> ProfileText:
         return profile_text(name_or_file)
     except ProfileError as error:
         raise UsageFailure(f"{error}.") from error
+
+
+def read_artefacts(folder: Path | None, control: str | None) -> Path | None:
+    """--artefacts: a folder that is there, by its whole path."""
+    if folder is None:
+        return None
+    if control is None:
+        raise UsageFailure("--artefacts is for who has a control plane; say where with --control SPEC.")
+    if not folder.is_dir():
+        raise UsageFailure(f"--artefacts: {folder} is no folder; make it first.")
+    return folder.absolute()
 
 
 def read_speed(option: str, text: str) -> Fraction:

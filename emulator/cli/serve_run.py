@@ -80,7 +80,7 @@ class Run:
             serving = self._serving = Serving(door, ports, pacer, moved=moved, keep=keep)
             if options.capture is not None:
                 start_capture(options.capture, options, self._device, serving, stack)
-            control = await start_control_plane(options.control, serving, stack)
+            control = await start_control_plane(options, self._device, serving, stack)
             say_line(security_line(options, self._device.guard))
             enter_in_register()
             writer = self._announce(ports, control, stack)

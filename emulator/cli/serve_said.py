@@ -8,6 +8,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ import click
 from emulator import OUR_PROTOCOL
 from emulator.cli.guards import INSECURE, NO_KEYS, TEST_KEYS
 from emulator.cli.quantities import format_duration_us
+from emulator.cli.serve_opens import files_of
 
 if TYPE_CHECKING:
     from emulator.cli.serve_options import ServeOptions
@@ -44,6 +46,7 @@ def ready_line(options: ServeOptions, device: Device, ports: Sequence[Port], con
     document |= {"keys": device.guard.value, "insecure": options.insecure}
     document["protocol"] = options.protocol.name
     document["state"] = None if options.state is None else str(options.state)
+    document |= asdict(files_of(options))
     return json.dumps(document)
 
 
@@ -63,6 +66,8 @@ def welcome(options: ServeOptions, device: Device, ports: Sequence[Port], contro
         lines.append(f"  capture  {options.capture}")
     if options.journal is not None:
         lines.append(f"  journal  {options.journal}")
+    if options.artefacts is not None:
+        lines.append(f"  artefacts {options.artefacts}")
     if options.state is not None:
         since = "new" if device.now_us == 0 else f"resumed at {format_duration_us(device.now_us)}"
         lines.append(f"  state    {options.state} ({since})")
@@ -94,6 +99,7 @@ def running_pump(
         pid=os.getpid(),
         started=time.time(),
         protocol=options.protocol.name,
+        files=files_of(options),
     )
 
 

@@ -35,6 +35,10 @@ class Described(TypedDict):
     name: Literal["vpump"]
     version: str
     now_us: NowUs
+    serial_number: Annotated[str, Meta(pattern="^[0-9A-F]{8}$", description="of the pump that is there now")]
+    journal: Annotated[str | None, Meta(description="the file of serve --journal")]
+    capture: Annotated[str | None, Meta(description="the file of serve --capture")]
+    artefacts: Annotated[str | None, Meta(description="the folder of serve --artefacts")]
     routes: list[Route]
 
 

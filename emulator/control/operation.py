@@ -19,6 +19,7 @@ from emulator.control.refusal import RequestError
 from emulator.control.time_moves import Moves
 from emulator.events import Event
 from emulator.inputs import Action
+from emulator.running import RunFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Plane:
 
     stream         the latest events
     artefacts      where captures go, None for nowhere
+    files          what this run writes
     session_floor  where the sessions of a pump that comes in its place begin to be numbered
     """
 
@@ -36,6 +38,7 @@ class Plane:
     stream: EventStream
     session_floor: Callable[[], int] = fresh_session_floor
     artefacts: Artefacts | None = None
+    files: RunFiles = field(default_factory=RunFiles)
 
     def apply(self, action: Action) -> list[Event]:
         """Do one act of the tester; returns what happened with it. Raises RequestError where the pump refuses."""

@@ -21,6 +21,7 @@ from emulator.control.operation import Plane
 from emulator.control.operations import OPERATIONS
 from emulator.control.spec import TcpSpec, parse_control_spec
 from emulator.control.time_moves import TimeMoves
+from emulator.running import RunFiles
 
 MAX_CONNECTIONS = 32  # the next one is answered with 503
 MAX_HEADER_BYTES = 16 * 1024
@@ -53,14 +54,16 @@ class ControlHandle:
         await self._server.shutdown(sockets=[self._listener.socket])
 
 
-async def start_control(spec: str, serving: Serving, artefacts: ArtefactSetting | None = None) -> ControlHandle:
+async def start_control(
+    spec: str, serving: Serving, artefacts: ArtefactSetting | None = None, files: RunFiles | None = None
+) -> ControlHandle:
     """Listen where `spec` says; raises `ControlSpecError` where that cannot be."""
     listener = open_listener(parse_control_spec(spec))
     try:
         token = secrets.token_urlsafe(TOKEN_BYTES) if isinstance(listener.spec, TcpSpec) else None
         kept = None if artefacts is None else Artefacts(artefacts, serving)
         moves, stream = TimeMoves(serving), EventStream()
-        plane = Plane(serving, moves, OPERATIONS, stream, artefacts=kept)
+        plane = Plane(serving, moves, OPERATIONS, stream, artefacts=kept, files=files or RunFiles())
         config = uvicorn.Config(
             control_app(plane, Gate(token)),
             # Named, so that what else is installed changes nothing.

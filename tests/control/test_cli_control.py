@@ -56,6 +56,7 @@ def test_every_group_and_verb_teaches_by_example() -> None:
     verbs = [[], ["advance"], ["run-until"], ["fault"], ["faults"], ["syringe"], ["truth"], ["keys"], ["shutdown"]]
     verbs += [["power"], ["power", "cut"], ["power", "restore"], ["environment"], ["events"], ["identity"]]
     verbs += [["state"], ["state", "save"], ["state", "load"], ["openapi"]]
+    verbs += [["capture"], *(["capture", verb] for verb in ("start", "end", "list", "fetch"))]
     for verb in verbs:
         result = vpump("control", *verb, "--help")
         assert result.exit_code == 0

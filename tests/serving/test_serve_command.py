@@ -20,6 +20,7 @@ import pytest
 import serial
 
 from emulator.cli import main
+from emulator.control.client import ControlClient
 from emulator.keyfile import write_key_file
 from protocol import keys
 from protocol.host_end import Answered, HostEnd, KeyWrong, Refused, SessionReady
@@ -129,6 +130,9 @@ def test_the_ready_line_and_an_interrupt(environment: dict[str, str], tmp_path: 
             "insecure": False,
             "protocol": "vpump",
             "state": None,
+            "journal": None,
+            "capture": None,
+            "artefacts": None,
         }
         assert isinstance(document["speed"], int)
         assert link.readlink() == Path(urls[0])
@@ -212,6 +216,41 @@ def test_the_control_plane_is_announced_and_can_end_the_pump(environment: dict[s
         assert len(first_document(process)["control_token"]) > 20
 
 
+def test_the_files_of_a_run_are_told_and_a_tester_captures_in_its_folder(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "evidence"
+    folder.mkdir()
+    files = {"journal": f"{tmp_path}/j", "capture": f"{tmp_path}/c.pcapng", "artefacts": str(folder)}
+    options = [word for name, path in files.items() for word in (f"--{name}", path)]
+    with pump(environment, "--json", "--control", f"unix:{tmp_path}/c", *options) as process:
+        document = first_document(process)
+        (listed,) = json.loads(vpump(environment, "ls", "--json"))
+        described = ControlClient(f"unix:{tmp_path}/c").describe()
+        for told in (document, listed, dict(described)):
+            assert {name: told[name] for name in files} == files
+        assert "files" not in listed
+        for name in ("night.pcapng", "../night.pcapng"):
+            said = vpump(environment, "control", "capture", "start", name)
+            assert ("runs" in said) is (name == "night.pcapng")
+        assert isinstance(say_hello(document["ports"][0]["url"]), Answered)
+        assert "has ended" in vpump(environment, "control", "capture", "end", "night.pcapng")
+        assert "night.pcapng" in vpump(environment, "control", "capture", "list")
+        assert "so far" in vpump(environment, "control", "capture", "fetch", "night.pcapng", "-o", f"{tmp_path}/got")
+        ended(process)
+    assert [file.name for file in folder.iterdir()] == ["night.pcapng"]
+    assert (tmp_path / "got").read_bytes() == (folder / "night.pcapng").read_bytes()
+    frames = [json.loads(line) for line in vpump(environment, "decode", f"{tmp_path}/got", "--json").splitlines()]
+    assert [frame["name"] for frame in frames if "name" in frame] == ["HELLO", "HELLO"]
+
+
+def vpump(environment: dict[str, str], *arguments: str) -> str:
+    """What a command says, whatever becomes of it."""
+    words = [sys.executable, "-P", "-m", "emulator", *arguments]
+    done = subprocess.run(words, env=environment, check=False, capture_output=True, text=True, timeout=DEADLINE_S)
+    return done.stdout
+
+
 def marks_of(url: str) -> Marks:
     reply = say_hello(url)
     assert isinstance(reply, Answered)
@@ -253,7 +292,7 @@ def test_with_keys_of_its_own_it_takes_no_others(environment: dict[str, str], tm
     more = ["--insecure"] if insecure else []
     with pump(environment, "--json", "--keys", str(tmp_path / "keys.toml"), *more) as process:
         ready = first_document(process)
-        assert list(ready)[-4:] == ["keys", "insecure", "protocol", "state"]
+        assert list(ready)[-7:-3] == ["keys", "insecure", "protocol", "state"]
         assert (ready["keys"], ready["insecure"]) == ("own", insecure)
         url = ready["ports"][0]["url"]
         assert marks_of(url) == Marks.EMULATOR | (Marks.INSECURE if insecure else Marks(0))
@@ -339,6 +378,8 @@ def usage_sentence(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> 
         (["--control", "nowhere"], "nowhere"),
         (["--listen", "pty:/dev/null"], "already"),
         (["--listen", "pty"] * 17, "at most 16"),
+        (["--artefacts", "."], "--artefacts is for who has a control plane"),
+        (["--artefacts", "no-such-folder", "--control", "./c"], "--artefacts: no-such-folder is no folder"),
         (["--keys", "no-such-file"], "--keys: the key file no-such-file cannot be read"),
     ],
 )

@@ -14,7 +14,16 @@ from emulator.control.operation import Plane
 async def describe(plane: Plane, _asked: EmptyBody) -> Described:
     """GET /"""
     routes = [operation.route() for operation in plane.operations]
-    return {"name": "vpump", "version": VERSION, "now_us": plane.serving.now_us(), "routes": routes}
+    return {
+        "name": "vpump",
+        "version": VERSION,
+        "now_us": plane.serving.now_us(),
+        "serial_number": f"{plane.serving.serial_number:08X}",
+        "journal": plane.files.journal,
+        "capture": plane.files.capture,
+        "artefacts": plane.files.artefacts,
+        "routes": routes,
+    }
 
 
 async def describe_for_tools(plane: Plane, _asked: EmptyBody) -> Description:
