@@ -101,6 +101,9 @@ def control_app(plane: Plane, gate: Gate) -> Starlette:
         asked = read_request(await request.body(), operation.body, request.path_params, query)
         answered = await operation.act(plane, asked)
         if isinstance(answered, AsyncIterator):
+            if request.method == "HEAD":
+                # Nobody waits for the end of what is not sent.
+                return Response(media_type=operation.media_type)
             return StreamingResponse(answered, media_type=operation.media_type)
         if isinstance(answered, bytes):
             return Response(answered, media_type=operation.media_type)

@@ -357,8 +357,9 @@ def test_truth(served: ServedControl) -> None:
 
 
 def test_head_is_get_without_a_body(served: ServedControl) -> None:
-    answer = served.send("HEAD", "/truth")
-    assert (answer.status, answer.raw) == (200, b"")
+    for path in ("/truth", "/events?follow=true"):
+        answer = served.send("HEAD", path)
+        assert (answer.status, answer.raw) == (200, b"")
 
 
 def test_shutdown_comes_after_its_answer(served: ServedControl) -> None:
