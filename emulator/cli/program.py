@@ -27,6 +27,7 @@ from emulator.cli.errors import (
 from emulator.cli.program_refusals import commit_failure, field_failure
 from emulator.cli.program_view import program_document, side_by_side, staged_document
 from emulator.cli.quantities import US_PER_S
+from emulator.cli.standstill import refuse_a_dry_run_that_stops, standstill_told
 from emulator.cli.therapy import document_of_report, failure_of, first_outcome, nothing_lost
 from emulator.cli.wording import in_peoples_units
 from emulator.programmer.effects import NoPump, PumpRefused, read, run
@@ -149,7 +150,9 @@ def _loaded(path: Path) -> ProgramFile:
 
 
 def _program(target: Target, file: ProgramFile, op_id: int | None, *, yes: bool, dry_run: bool) -> None:
-    with pump_at_work(target) as (host, hands), nothing_lost(host):
+    with pump_at_work(target) as (host, hands), nothing_lost(host), standstill_told(hands):
+        if dry_run:
+            refuse_a_dry_run_that_stops(hands)
         prepared = _prepared(host, hands, file, op_id, settling=not dry_run)
         match prepared:
             case Earlier():
@@ -193,8 +196,9 @@ def _decide(
         click.echo("\n".join(side_by_side(staged)), err=json_requested())
         if dry_run:
             run(abort_stage(staged.stage_id), hands)
-        elif not (yes or _says_yes(hands)):
-            raise Refused("nothing was changed.", code="declined")
+        elif not (yes or _says_yes(hands, stands_still=bool(staged.caps.stops_while_programming))):
+            kept = "the old program stays." if staged.caps.stops_while_programming else "nothing was changed."
+            raise Refused(kept, code="declined")
     if dry_run:
         _say_or_document("this was a dry run: nothing was changed.", {"outcome": "dry_run", **document, "op": None})
         return
@@ -281,9 +285,11 @@ def answer_comes_within(seconds: float) -> bool:
         return True
 
 
-def _says_yes(hands: LineHands) -> bool:
+def _says_yes(hands: LineHands, *, stands_still: bool) -> bool:
     if not somebody_is_there():
         raise EOFError
+    if stands_still:
+        say("therapy stands still until this program is committed.")
     click.echo(_QUESTION, nl=False, err=True)
     try:
         # Who reads carefully takes longer than a silent session lives, and the stage would die with it.

@@ -36,8 +36,8 @@ class Desk:
     `before` is done once, before the next request of a class leaves.
     """
 
-    def __init__(self, *, insecure: bool) -> None:
-        self.world = World(insecure=insecure)
+    def __init__(self, *, insecure: bool, profile: str = "reference-20") -> None:
+        self.world = World(insecure=insecure, profile=profile)
         self.insecure = insecure
         self.interrupts: type | None = None
         self.breaks: type | None = None
@@ -110,12 +110,12 @@ def _exchange(link: SerialLink, desk: Desk, message: object) -> Answered | Refus
     return desk.exchange(link, message)
 
 
-def desk_of(monkeypatch: pytest.MonkeyPatch, home: Path, *, insecure: bool) -> Desk:
+def desk_of(monkeypatch: pytest.MonkeyPatch, home: Path, *, insecure: bool, profile: str = "reference-20") -> Desk:
     for name in ("VPUMP_KEYS", "VPUMP_PORT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("VPUMP_STATE_HOME", str(home / "state"))
     monkeypatch.setenv("VPUMP_PORT", "desk")
-    made = Desk(insecure=insecure)
+    made = Desk(insecure=insecure, profile=profile)
     monkeypatch.setattr(link_module, "open_line", made.world.open_line)
     monkeypatch.setattr(link_module, "_now_us", lambda: made.world.now)
     monkeypatch.setattr(link_module, "secrets", made.world.chance)
