@@ -98,6 +98,11 @@ def run_sample(name: str, task: str, port: str, clock: str, role: str, programs:
         asked = read_task(task)
     except TaskError as error:
         raise UsageFailure(f"{error}.") from None
+    file = asked.values.get("FILE")
+    if file is not None and not (programs / str(file)).is_file():
+        raise UsageFailure(
+            f"there is no program {file} in {programs}; the command of a scenario says --programs {{programs}}."
+        )
     try:
         report = run_sample_process(sample, asked, port, clock, state_directory(os.environ), role, programs)
     except (NoClock, LinkError) as error:

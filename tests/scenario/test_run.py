@@ -206,6 +206,13 @@ def test_a_process_of_ours_that_somebody_ends_is_one_sentence(monkeypatch: pytes
     assert result.stderr.endswith("was ended from outside; run fewer at once with --jobs.\n")
 
 
+def test_a_sample_that_finds_no_program_says_so() -> None:
+    result = vpump("sample", "good", "program two-drugs", "--port", "none", "--clock", "none")
+    assert result.exit_code == 2
+    said = "vpump: there is no program two-drugs in .; the command of a scenario says --programs {programs}.\n"
+    assert result.stderr == said
+
+
 def test_list_show_check_and_schema() -> None:
     assert all(name in vpump("list").stdout for name in shipped_scenarios())
     listed = json.loads(vpump("list", "--json").stdout)["scenarios"]

@@ -106,6 +106,7 @@ def silence(desk: Desk, task: Task) -> Procedure[Report]:
 
 def scan(desk: Desk, task: Task) -> Procedure[Report]:
     """Stop the pump before the scan and look whether it stands; behind it resume, and test whether the rotor turns."""
+    ran = (yield from read(StatusRequest(), StatusAnswer)).run_state == RunState.RUNNING
     stopped = yield from done(desk, (yield from stop(desk.host)))
     status = yield from read(StatusRequest(), StatusAnswer)
     if status.run_state == RunState.RUNNING:
@@ -113,7 +114,7 @@ def scan(desk: Desk, task: Task) -> Procedure[Report]:
     yield Tell("the pump stands still; empty its reservoir before the scan, if its kind asks for that.")
     yield from leave(desk)
     yield Pause(task.number("DURATION") or 0)
-    resumed = yield from done(desk, (yield from start(desk.host)))
+    resumed = (yield from done(desk, (yield from start(desk.host)))) if ran else stopped
     yield Pause(FIRST_PULSES_US)
     return {**resumed, "self_test_failed": (yield from failed_parts())}
 

@@ -17,7 +17,9 @@ LIBRARY_NG_PER_ML: Final = MappingProxyType({"baclofen": 50_000, "morphine": 10_
 
 def reckon_by_library(desk: Desk, task: Task) -> Procedure[Report]:
     """The volume follows from the concentration in the programmer's library; what the pump holds is not asked."""
-    holds_ng_per_ml = LIBRARY_NG_PER_ML[str(task.values["DRUG"])]
+    holds_ng_per_ml = LIBRARY_NG_PER_ML.get(str(task.values["DRUG"]))
+    if holds_ng_per_ml is None:
+        return {"outcome": "not-given", "reason": "the library has no such drug", "delivered_nl": 0}
     volume_nl = (task.number("MASS") or 0) // holds_ng_per_ml
     told = yield from bolus(desk, replace(task, values={**task.values, "VOLUME": volume_nl}))
     return {**told, "concentration_ng_per_ml": holds_ng_per_ml}

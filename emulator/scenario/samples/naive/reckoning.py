@@ -33,7 +33,7 @@ def reckon_by_clock(desk: Desk, task: Task) -> Procedure[Report]:
     """How much was given is how long it has run, by the clock."""
     del task
     clock = yield from read(TimeReadRequest(), TimeReadAnswer)
-    volume_nl, lasts_s = desk.number(LAST_VOLUME), desk.number(_DURATION)
+    volume_nl, lasts_s = desk.number(LAST_VOLUME), desk.number(_DURATION) or 1
     ran_s = min(clock.rtc_unix_s - desk.number(_STARTED), lasts_s)
     return {"outcome": "delivered" if ran_s == lasts_s else "given", "delivered_nl": volume_nl * ran_s // lasts_s}
 
@@ -52,7 +52,7 @@ def subtract_twice(desk: Desk, task: Task) -> Procedure[Report]:
     volume_nl = desk.number(LAST_VOLUME)
     status = yield from read(StatusRequest(), StatusAnswer)
     listing = yield from read_op_list(desk.host)
-    request = OpQueryRequest(role=desk.host.role, op_id=listing.op_high[desk.host.role])
+    request = OpQueryRequest(role=desk.host.role, op_id=listing.op_high.get(desk.host.role, 0))
     found = yield from read(request, OpQueryAnswer)
     left_nl, given_nl = volume_nl - found.delivered_min_nl, volume_nl
     if status.alarms_unacknowledged:
