@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from emulator.scenario.batch import Job, scenario_of
 from emulator.scenario.expectations import limit_text
-from emulator.scenario.plan import Expectation, Scenario
+from emulator.scenario.plan import Begin, Expectation, Scenario
 from emulator.scenario.reading import LIBRARY, shipped_scenarios
 from emulator.scenario.samples.naive import FLAWS
 from emulator.scenario.tasks import TASKS
@@ -34,7 +34,8 @@ def scenario_page(name: str) -> str:
         for each in scenario.expectations
     ]
     lines += ["", "## Run it", "", "```", f"vpump scenario run {name}", f"vpump scenario run {name} --sample naive"]
-    lines += [f"vpump scenario run {name} -- ./your-programmer --port {{port}} {{task}}", "```"]
+    programs = " --programs {programs}" if scenario.programs else ""
+    lines += [f"vpump scenario run {name} -- ./your-programmer --port {{port}}{programs} {{task}}", "```"]
     text = (LIBRARY / f"{name}.toml").read_text(encoding="utf-8")
     lines += ["", "## The file", "", "```toml", text.rstrip(), "```"]
     return "\n".join(lines) + "\n"
@@ -55,6 +56,26 @@ def tasks_table() -> str:
     """What a programmer can be asked."""
     rows = ["| task | what it is | such as |", "|---|---|---|"]
     rows += [f"| `{each.form}` | {each.meaning} | `{each.example}` |" for each in TASKS.values()]
+    return "\n".join(rows)
+
+
+def told_table() -> str:
+    """What shipped scenarios measure of reports: by the task, each field with who measures it."""
+    measured: dict[tuple[str, str], list[str]] = {}
+    for scenario in map(_shipped, shipped_scenarios()):
+        last = [step.deed.task.word for step in scenario.steps if isinstance(step.deed, Begin)][-1:]
+        for each in scenario.expectations:
+            for subject in (each.subject, each.limit.same_as):
+                if subject is None or subject.family != "told":
+                    continue
+                word = str(subject.where.get("task", *last))
+                names = measured.setdefault((word, subject.field), [])
+                if scenario.name not in names:
+                    names.append(scenario.name)
+    rows = ["| of the task | field of its report | measured by |", "|---|---|---|"]
+    for (word, field), names in sorted(measured.items()):
+        pages = ", ".join(f"[{name}](scenarios/{name}.md)" for name in names)
+        rows.append(f"| `{word}` | `{field}` | {pages} |")
     return "\n".join(rows)
 
 
@@ -79,7 +100,9 @@ def _linked(source: str) -> str:
     return _ISSUE.sub(lambda found: f"[{found[0]}](https://github.com/{found[1]}/issues/{found[2]})", source)
 
 
-PARTS: Mapping[str, Callable[[], str]] = MappingProxyType({"library": library_table, "tasks": tasks_table})
+PARTS: Mapping[str, Callable[[], str]] = MappingProxyType(
+    {"library": library_table, "tasks": tasks_table, "told": told_table}
+)
 """The generated parts of docs/scenarios.md."""
 
 PAGES: Mapping[str, Callable[[], str]] = MappingProxyType(
