@@ -437,7 +437,7 @@ types:
         doc: "the clock's counter has been lost"
       - id: rotor
         type: b1
-        doc: "the rotor does not turn"
+        doc: "the rotor did not follow its last pulse; it is given none for the test"
       - id: unknown_from_4
         type: b4
   hello_request:

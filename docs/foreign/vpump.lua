@@ -296,7 +296,7 @@ local FLAGS = {
             { name = "memory", mask = 1, about = "a copy of a record could not be read" },
             { name = "cell", mask = 2, about = "the cell, under the motor's load, is below what the electronics start with" },
             { name = "clock", mask = 4, about = "the clock's counter has been lost" },
-            { name = "rotor", mask = 8, about = "the rotor does not turn" },
+            { name = "rotor", mask = 8, about = "the rotor did not follow its last pulse; it is given none for the test" },
         },
     },
 }

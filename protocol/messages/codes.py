@@ -447,7 +447,7 @@ CODE_TABLES: Final[tuple[CodeTable, ...]] = (
             SelfTestPart.MEMORY: "a copy of a record could not be read",
             SelfTestPart.CELL: "the cell, under the motor's load, is below what the electronics start with",
             SelfTestPart.CLOCK: "the clock's counter has been lost",
-            SelfTestPart.ROTOR: "the rotor does not turn",
+            SelfTestPart.ROTOR: "the rotor did not follow its last pulse; it is given none for the test",
         },
     ),
     CodeTable(
