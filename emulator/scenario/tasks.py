@@ -69,6 +69,7 @@ TASKS: Mapping[str, TaskForm] = MappingProxyType(
                 "refill 18mL measured 2.5mL",
             ),
             TaskForm("clock OFFSET", "set the pump's clock so much forward, or back", "clock -1h"),
+            TaskForm("zone OFFSET", "set how far local time is ahead of UTC, or behind", "zone +2h"),
             TaskForm("scan DURATION", "see the pump through an MRI scan of that length", "scan 1h"),
             TaskForm("log", "read the event log from where it was last read to its end", "log"),
             TaskForm("alarms", "tell which alarms there are", "alarms"),

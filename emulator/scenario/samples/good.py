@@ -39,7 +39,7 @@ from emulator.programmer.rules import Report as RuleReport
 from emulator.scenario.samples.history import ages_by_elapsed_time, read_new_records, told_of_reading
 from emulator.scenario.samples.sample import Desk, Report, Sample
 from emulator.scenario.samples.telling import done, leave, told_of
-from emulator.scenario.samples.upkeep import prime, refill, scan, set_clock, silence
+from emulator.scenario.samples.upkeep import prime, refill, scan, set_clock, set_zone, silence
 from emulator.scenario.tasks import Task, read_task
 from protocol.messages.alarm import AlarmAckAnswer, AlarmAckRequest, AlarmEntry
 from protocol.messages.codes import AlarmState, BolusKind, Mode, OpState, RunState
@@ -283,6 +283,7 @@ GOOD: Final = Sample(
             "rate": rate,
             "refill": refill,
             "clock": set_clock,
+            "zone": set_zone,
             "scan": scan,
             "log": read_log,
             "alarms": alarms,

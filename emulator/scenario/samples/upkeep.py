@@ -28,6 +28,7 @@ from protocol.messages.routine import (
 
 WHOLE: Final = 0xFFFF_FFFF
 US_PER_S: Final = 1_000_000
+US_PER_MIN: Final = 60 * US_PER_S
 FIRST_PULSES_US: Final = 120_000_000
 """The self-test tells whether the rotor followed its last pulse; at the least rates there is one in a minute."""
 _NO_DRUG: Final = RefillDrug(name="", concentration_ng_per_ml=0)
@@ -84,13 +85,23 @@ def commit_refill(desk: Desk, task: Task, measured_nl: int | None) -> Procedure[
 def set_clock(desk: Desk, task: Task) -> Procedure[Report]:
     """Set the pump's clock forward or back by so much."""
     found = yield from read(TimeReadRequest(), TimeReadAnswer)
-    unix_s = found.rtc_unix_s + (task.number("OFFSET") or 0) // US_PER_S
+    moved_s = (task.number("OFFSET") or 0) // US_PER_S
+    return (yield from _set_time(desk, task, found.rtc_unix_s + moved_s, found.offset_min))
+
+
+def set_zone(desk: Desk, task: Task) -> Procedure[Report]:
+    """Say how far local time is ahead of UTC, which itself stays as it is."""
+    found = yield from read(TimeReadRequest(), TimeReadAnswer)
+    return (yield from _set_time(desk, task, found.rtc_unix_s, (task.number("OFFSET") or 0) // US_PER_MIN))
+
+
+def _set_time(desk: Desk, task: Task, unix_s: int, offset_min: int) -> Procedure[Report]:
     earlier = yield from settle(desk.host, task.text, None)
     if earlier is not None:
         return (yield from done(desk, earlier))
 
     def build(op_id: int, therapy_rev: int) -> object:
-        return TimeSetRequest(unix_s=unix_s, offset_min=found.offset_min, op_id=op_id, therapy_rev=therapy_rev)
+        return TimeSetRequest(unix_s=unix_s, offset_min=offset_min, op_id=op_id, therapy_rev=therapy_rev)
 
     return (yield from done(desk, (yield from carry_out(desk.host, task.text, build, None))))
 
