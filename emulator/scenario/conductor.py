@@ -22,7 +22,7 @@ class Conductor:
     """One run of a timeline.
 
     began_us   when the timeline began
-    running    the task that the programmer is at
+    running    the task that the programmer, or another one, is at
     """
 
     scenario: Scenario
@@ -51,10 +51,11 @@ class Conductor:
         if step is not None and isinstance(step.when, On) and step.when.matches(event):
             self._seen += 1
 
-    def ended(self, report: Told) -> None:
-        """The programmer has ended its task, or was ended."""
+    def ended(self, report: Told | None) -> None:
+        """The programmer has ended its task, or was ended. What another one has done, nobody reports."""
         self.running = None
-        self.judgement.told.append(report)
+        if report is not None:
+            self.judgement.told.append(report)
 
     def next_deed(self, now_us: int) -> Deed | None:
         """What is to be done now, each once; None: nothing, as things stand."""

@@ -74,6 +74,7 @@ class StepTable(Struct, frozen=True, forbid_unknown_fields=True):
     when: Literal["start", "previous", "ended"] | WhenTable = "previous"
     fault: Annotated[str | None, Meta(description="a fault to arm, as in docs/faults.md")] = None
     task: Annotated[str | None, Meta(description="what the programmer is told to do")] = None
+    another: Annotated[str | None, Meta(description="what another programmer does, between two tasks of ours")] = None
     kill: Annotated[bool | None, Meta(description="true: the programmer is killed where it stands")] = None
     advance: Annotated[Quantity | None, Meta(description="time passes at once")] = None
     power: Literal["cut", "restore"] | None = None

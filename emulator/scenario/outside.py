@@ -33,10 +33,11 @@ from emulator.scenario.clock import MAX_LINE_BYTES, ClockAnswer, ClockRequest, d
 from emulator.scenario.evidence import staged
 from emulator.scenario.expectations import Told
 from emulator.scenario.plan import Begin, Kill, Scenario
+from emulator.scenario.samples.sample import Shelf
 from emulator.scenario.stage import OutOfTime, Stage, StagingFailed
 from emulator.scenario.tasks import Task
 from emulator.scenario.verdict import Outcome, Verdict, broken_off, judged
-from emulator.scenario.virtual import prepare_pump
+from emulator.scenario.virtual import carry_out_another, prepare_pump
 from emulator.wire import Direction, FrameCutter
 
 MOST_REPORT_BYTES: Final = 65_536
@@ -71,6 +72,7 @@ class OutsideRun:
     stage: Stage
     port: Port
     _line: _Line = field(init=False)
+    _others_shelf: Shelf = field(default_factory=Shelf)
     _process: asyncio.subprocess.Process | None = None
     _killed: bool = False
     _failure: Exception | None = None
@@ -123,7 +125,11 @@ class OutsideRun:
             return
         order = self.stage.orders.popleft()
         if isinstance(order, Begin):
-            self.stage.conductor.ended(await self._carry_out(order.task))
+            if order.another:
+                carry_out_another(self.scenario, order.task, self.stage, self._others_shelf)
+                self.stage.conductor.ended(None)
+            else:
+                self.stage.conductor.ended(await self._carry_out(order.task))
             self.stage.attend()
 
     def opened(self) -> None:

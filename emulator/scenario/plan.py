@@ -77,9 +77,10 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """Tell the programmer what to do."""
+    """Tell the programmer what to do. `another`: somebody else's does it, which nobody here hears of."""
 
     task: Task
+    another: bool = False
 
 
 @dataclass(frozen=True, slots=True)

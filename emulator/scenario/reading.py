@@ -81,6 +81,7 @@ _FIELD: Final = re.compile(r"field `([^`]*)`")
 DEEDS: Final = (
     "fault",
     "task",
+    "another",
     "kill",
     "advance",
     "power",
@@ -182,7 +183,9 @@ def read_scenario(name: str, data: bytes, names: FaultNames, folder: Path | None
         steps=steps,
         expectations=expectations,
         programs=tuple(
-            _program(file, str(step.deed.task.values["FILE"]), ("step", place, "task"))
+            _program(
+                file, str(step.deed.task.values["FILE"]), ("step", place, "another" if step.deed.another else "task")
+            )
             for place, step in enumerate(steps)
             if isinstance(step.deed, Begin) and "FILE" in step.deed.task.values
         ),
@@ -338,8 +341,8 @@ def _deed(file: _File, path: KeyPath, step: StepTable) -> Deed:
         case "fault":
             file.read(lambda text: arming(text, file.names), value, path)
             return Arm(value)
-        case "task":
-            return Begin(file.read(read_task, value, path))
+        case "task" | "another":
+            return Begin(file.read(read_task, value, path), another=deed == "another")
         case "advance":
             return Pass(file.read(parse_duration_us, value, path))
         case "power":

@@ -9,7 +9,7 @@ from emulator.scenario.evidence import staged
 from emulator.scenario.expectations import Told
 from emulator.scenario.plan import Begin, Kill, Scenario
 from emulator.scenario.samples.good import GOOD
-from emulator.scenario.samples.hands import carry_out_task
+from emulator.scenario.samples.hands import ANOTHER_HOST_ID, carry_out_task
 from emulator.scenario.samples.sample import Sample, Shelf
 from emulator.scenario.stage import OutOfTime, Stage, StagingFailed
 from emulator.scenario.tasks import Task, read_task
@@ -86,7 +86,7 @@ def run_virtual(
 
 
 def _run(scenario: Scenario, sample: Sample, stage: Stage) -> Verdict:
-    shelf = Shelf()
+    shelf, others_shelf = Shelf(), Shelf()
     try:
         prepare_pump(scenario, stage)
         stage.begin()
@@ -95,7 +95,10 @@ def _run(scenario: Scenario, sample: Sample, stage: Stage) -> Verdict:
                 stage.wait()
                 continue
             order = stage.orders.popleft()
-            if isinstance(order, Begin):
+            if isinstance(order, Begin) and order.another:
+                carry_out_another(scenario, order.task, stage, others_shelf)
+                stage.conductor.ended(None)
+            elif isinstance(order, Begin):
                 stage.conductor.ended(_carry_out(scenario, sample, order.task, stage, shelf))
             stage.attend()
     except OutOfTime:
@@ -115,6 +118,15 @@ def prepare_pump(scenario: Scenario, stage: Stage) -> None:
     report = carry_out_task(GOOD, read_task(f"program {name}"), StagedLine(stage), Shelf(), "clinician", lambda _: data)
     if report["outcome"] not in ("done", "unchanged"):
         raise StagingFailed(f"the program {name} could not be set: {report}")
+
+
+def carry_out_another(scenario: Scenario, task: Task, stage: Stage, shelf: Shelf) -> None:
+    """Another programmer, a good one of another clinician, does a task at the pump while ours is at none."""
+    line = StagedLine(stage)
+    try:
+        carry_out_task(GOOD, task, line, shelf, "clinician", scenario.program, ANOTHER_HOST_ID)
+    except Killed:
+        line.close()
 
 
 def _carry_out(scenario: Scenario, sample: Sample, task: Task, stage: Stage, shelf: Shelf) -> Told:

@@ -43,6 +43,7 @@ from emulator.scenario.samples.upkeep import prime, refill, scan, set_clock, set
 from emulator.scenario.tasks import Task, read_task
 from protocol.messages.alarm import AlarmAckAnswer, AlarmAckRequest, AlarmEntry
 from protocol.messages.codes import AlarmState, BolusKind, Mode, OpState, RunState
+from protocol.messages.deliver import BolusCancelAnswer
 from protocol.messages.read import StatusAnswer, StatusRequest
 
 US_PER_S: Final = 1_000_000
@@ -127,18 +128,22 @@ def resume(desk: Desk, task: Task) -> Procedure[Report]:
 
 
 def cancel_bolus(desk: Desk, task: Task) -> Procedure[Report]:
-    """End the bolus that runs, and say how much of it was given."""
+    """End the bolus that runs, whoever has given it, and say how much it gave; if none runs, what ours has come to."""
     del task
     try:
-        ended = yield from done(desk, (yield from cancel(desk.host)))
+        report = yield from cancel(desk.host)
+        ended = yield from done(desk, report)
+        if isinstance(report.answer, BolusCancelAnswer) and report.answer.target_op_id:
+            amounts = {"delivered_nl": report.answer.target_min_nl, "at_most_nl": report.answer.target_max_nl}
+            return {**ended, "bolus": "partial", **amounts}
     except NothingToCancel:
         ended = {"outcome": "nothing-to-cancel"}
     last = _last_bolus(desk)
     if last is None:
         return ended
     given = told_of((yield from resolve(desk.host, last)))
-    amounts: Report = {name: given[name] for name in ("delivered_nl", "at_most_nl") if name in given}
-    return {**ended, "bolus": given["outcome"], **amounts}
+    known: Report = {name: given[name] for name in ("delivered_nl", "at_most_nl") if name in given}
+    return {**ended, "bolus": given["outcome"], **known}
 
 
 def program(desk: Desk, task: Task) -> Procedure[Report]:

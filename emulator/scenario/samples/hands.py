@@ -24,6 +24,7 @@ from protocol.messages.operations import Effect, operation_of
 from protocol.refusals import Nak, NakCode
 
 HOST_ID: Final = 0x5A4D_0001
+ANOTHER_HOST_ID: Final = 0x5A4D_0002
 MAX_REOPENINGS: Final = 3
 PAUSE_US: Final = 5_000_000
 """How long it waits before it tries again to get a session that the pump does not open for now."""
@@ -60,10 +61,11 @@ class SampleLine(Protocol):
 class SampleHands:
     """One process of a sample programmer."""
 
-    def __init__(self, line: SampleLine, shelf: Shelf, role: Role) -> None:
+    def __init__(self, line: SampleLine, shelf: Shelf, role: Role, host_id: int = HOST_ID) -> None:
         self._line = line
         self._shelf = shelf
         self._role = role
+        self._host_id = host_id
         self._end = HostEnd()
         self._secured = False
         self._reopenings = 0
@@ -82,7 +84,7 @@ class SampleHands:
     @property
     def host_id(self) -> int:
         """The number that it goes by: without keys that of all hosts."""
-        return HOST_ID if self._secured else 0
+        return self._host_id if self._secured else 0
 
     def ask(self, message: object) -> Reply:
         """Send a request, with retries, and wait."""
@@ -177,10 +179,16 @@ class SampleHands:
 
 
 def carry_out_task(
-    sample: Sample, task: Task, line: SampleLine, shelf: Shelf, role: str, programs: ProgramReader
+    sample: Sample,
+    task: Task,
+    line: SampleLine,
+    shelf: Shelf,
+    role: str,
+    programs: ProgramReader,
+    host_id: int = HOST_ID,
 ) -> Report:
     """A process of a sample programmer, from the opening of its line to its report."""
-    hands = SampleHands(line, shelf, Role[role.upper()])
+    hands = SampleHands(line, shelf, Role[role.upper()], host_id)
     line.open()
     try:
         hands.greet()
