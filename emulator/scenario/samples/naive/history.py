@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from emulator.programmer.book import Book
 from emulator.programmer.effects import Procedure, PumpRefused, read
-from emulator.scenario.samples.good import GOOD
+from emulator.programmer.ledger import Host
+from emulator.scenario.samples.good import GOOD, read_log
 from emulator.scenario.samples.hands import refusal_report
 from emulator.scenario.samples.history import (
     LOG_EPOCH,
@@ -80,6 +82,12 @@ def expect_an_unbroken_history(desk: Desk, task: Task) -> Procedure[Report]:
     return told_of_reading(Reading(tuple(records)), (yield from ages_by_elapsed_time()))
 
 
+def read_on_in_whatever_log(desk: Desk, task: Task) -> Procedure[Report]:
+    """There is one history, and one place in it: the number of the pump is for display."""
+    nameless = Host(Book(serial_number=0), desk.host.role, desk.host.host_id)
+    return (yield from read_log(replace(desk, host=nameless), task))
+
+
 FLAWS: Final = (
     GOOD.flawed(
         "dates-by-the-clock",
@@ -100,5 +108,10 @@ FLAWS: Final = (
         "expects-an-unbroken-history",
         "takes a log with nothing new in it, and one of which the beginning is overwritten, for an error",
         {"log": expect_an_unbroken_history},
+    ),
+    GOOD.flawed(
+        "keeps-one-place-for-all-pumps",
+        "goes on in the log of another pump where it has stopped in that of the former one",
+        {"log": read_on_in_whatever_log},
     ),
 )
