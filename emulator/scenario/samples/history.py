@@ -26,6 +26,8 @@ DAY_S: Final = 86_400
 
 AgeOf = Callable[[LogRecord], int]
 """How long ago a record was made, in seconds."""
+IsAnother = Callable[[LogStatusAnswer, int | None, int], bool]
+"""Whether a log is another one than that of which epoch and following record were noted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,17 @@ class Reading:
     anew: bool = False
 
 
-def read_new_records(desk: Desk) -> Procedure[Reading]:
+def is_another_log(status: LogStatusAnswer, epoch: int | None, following: int) -> bool:
+    """Whether this is not the log that was read up to `following`: it has another epoch, or ends before that place."""
+    return epoch not in (None, status.epoch) or status.last + 1 < following
+
+
+def read_new_records(desk: Desk, is_another: IsAnother = is_another_log) -> Procedure[Reading]:
     """From where the log was last read to its end, over gaps; the place is noted."""
     status = yield from read(LogStatusRequest(), LogStatusAnswer)
-    anew = desk.noted(LOG_EPOCH) not in (None, status.epoch)
-    wanted = 1 if anew else desk.noted(NEXT_RECORD) or 1
+    wanted = desk.noted(NEXT_RECORD) or 1
+    anew = is_another(status, desk.noted(LOG_EPOCH), wanted)
+    wanted = 1 if anew else wanted
     first, records = max(wanted, status.first), list[LogRecord]()
     lost = max(0, status.first - wanted)
     for _ in range(MAX_PAGES):

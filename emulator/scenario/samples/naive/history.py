@@ -88,6 +88,13 @@ def read_on_in_whatever_log(desk: Desk, task: Task) -> Procedure[Report]:
     return (yield from read_log(replace(desk, host=nameless), task))
 
 
+def go_by_the_epoch_alone(desk: Desk, task: Task) -> Procedure[Report]:
+    """A log of the same epoch is the same log, and what it lacks is yet to come."""
+    del task
+    reading = yield from read_new_records(desk, lambda status, epoch, _following: epoch not in (None, status.epoch))
+    return told_of_reading(reading, (yield from ages_by_elapsed_time()))
+
+
 FLAWS: Final = (
     GOOD.flawed(
         "dates-by-the-clock",
@@ -113,5 +120,10 @@ FLAWS: Final = (
         "keeps-one-place-for-all-pumps",
         "goes on in the log of another pump where it has stopped in that of the former one",
         {"log": read_on_in_whatever_log},
+    ),
+    GOOD.flawed(
+        "goes-by-the-epoch-alone",
+        "waits in a log that was begun anew for the record behind the last that it has read in the former one",
+        {"log": go_by_the_epoch_alone},
     ),
 )
