@@ -49,8 +49,8 @@ class _Reader:
 
     def show_new(self) -> None:
         status = run(read(LogStatusRequest(), LogStatusAnswer), self._hands)
-        if self._epoch is not None and status.epoch != self._epoch:
-            _show({"epoch": status.epoch}, f"--- the log was begun anew: epoch {status.epoch}")
+        if self._epoch is not None and self._is_another(status):
+            _show({"epoch": status.epoch}, f"--- this is another log: epoch {status.epoch}, up to record {status.last}")
             self._following = None
         self._epoch = status.epoch
         if self._following is None:
@@ -65,6 +65,10 @@ class _Reader:
                     raise
                 return  # begun anew while we read; the next status says so
             self._show_page(records, following)
+
+    def _is_another(self, status: LogStatusAnswer) -> bool:
+        """Whether the log was begun anew or put back: another epoch, or an end before what was read already."""
+        return status.epoch != self._epoch or status.last + 1 < (self._following or 0)
 
     def _show_page(self, records: tuple[LogRecord, ...], following: int) -> None:
         expected = self._following or 0

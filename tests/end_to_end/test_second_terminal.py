@@ -281,6 +281,26 @@ def test_telemetry_and_the_log_are_followed_until_ctrl_c(serve: Serve, start: St
     ]  # fmt: skip
 
 
+def test_a_log_that_is_put_back_while_it_is_followed_is_told_and_followed_from_its_first_record(
+    serve: Serve, start: Start, vpump: Vpump
+) -> None:
+    serve("--speed", "0", "--control", "unix:control.sock")
+    vpump("control", "state", "save", "early.state")
+    vpump("control", "advance", "5d")
+    followed = start("log", "--follow", "--json")
+    followed.stdout.wait_for(lambda line: json.loads(line).get("sequence", 0) >= 5)
+    vpump("control", "state", "load", "early.state")
+    seen: list[object] = []
+
+    def is_first_of_the_other(line: str) -> bool:
+        seen.append(json.loads(line).get("sequence", "anew"))
+        return seen[-2:] == ["anew", 1]
+
+    followed.stdout.wait_for(is_first_of_the_other)
+    documents = followed.interrupt().documents
+    assert [document.get("sequence", "anew") for document in documents] == [1, 2, 3, 4, 5, 6, "anew", 1]
+
+
 def test_weeks_fly_past_while_nobody_is_there_and_stand_while_a_session_is_open(serve: Serve, vpump: Vpump) -> None:
     pump = serve("--speed", "10000000", "--session-speed", "0", "--trace", "--listen", "pty:pump")
     raised = pump.wait_for_event(event="log", type="alarm_raised")
