@@ -18,13 +18,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from emulator.events import Event
 from emulator.inputs import Action, LineChange
 from emulator.lines import LineBreak
 from emulator.pacing import Pacer
 from emulator.ports.port import Port
+from emulator.serveable import SEND_LIMIT, Serveable
 from emulator.wire import FaultNames
 from firmware_model.faults import ArmedFault
 from firmware_model.plant.condition import Environment
@@ -38,70 +39,11 @@ KEEP_EVERY_S = 10.0
 CHUNK_NS = 50 * 1_000_000
 # Bytes of one input: whatever they are, they make a bounded number of events and answers.
 INPUT_LIMIT = 4096
-# What a port is given at once.
-SEND_LIMIT = 65536
 
 # Further than a day ahead nothing needs to be set: waking up once a day costs nothing, and no clock overflows.
 _MAX_DELAY_NS = 86_400 * 1_000_000_000
 
 Observer = Callable[[Event], None]
-
-
-class Serveable(Protocol):
-    """What serving needs of a device; `emulator.device.Device` is one."""
-
-    def receive(self, data: bytes, now: int, port: int = 0) -> None:
-        """Bytes from a line."""
-
-    def line(self, change: LineChange, now: int, port: int = 0) -> None:
-        """A change of a line itself."""
-
-    def control(self, action: Action, now: int) -> None:
-        """The tester's hand."""
-
-    def advance(self, now: int) -> None:
-        """Time passes."""
-
-    def data_to_send(self, now: int, limit: int = SEND_LIMIT, port: int = 0) -> bytes:
-        """Bytes for a line."""
-
-    def next_deadline(self) -> int | None:
-        """When it next wants to be woken."""
-
-    def next_event(self) -> Event | None:
-        """What happened."""
-
-    def next_line_break(self) -> LineBreak | None:
-        """What is to be done at a port."""
-
-    @property
-    def now_us(self) -> int:
-        """The virtual time that it has reached."""
-
-    @property
-    def session_open(self) -> bool:
-        """Whether a client holds a session."""
-
-    @property
-    def fault_names(self) -> FaultNames:
-        """What a line fault may name, in each direction."""
-
-    def armed_faults(self) -> Sequence[str | ArmedFault]:
-        """The faults that are armed: those of the line as they were written, those of the pump as they stand."""
-
-    @property
-    def serial_number(self) -> int:
-        """The serial number of the pump that is there now."""
-
-    @property
-    def environment(self) -> Environment:
-        """What is around the pump as long as no fault makes it another."""
-
-    def save_state(self) -> bytes:
-        """The save-state of the pump. Raises SaveStateError."""
-
-    def truth(self) -> dict[str, object]:
-        """What is physically so."""
 
 
 class ServingFailed(Exception):

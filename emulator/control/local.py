@@ -22,7 +22,8 @@ from emulator.control.request_reading import read_request
 from emulator.control.verbs import ControlError, PumpControl
 from emulator.events import Event
 from emulator.inputs import Action, LineChange
-from emulator.serving import SLICE_US, Serveable, ServingStopped
+from emulator.serveable import Serveable
+from emulator.serving import SLICE_US, ServingStopped
 from emulator.wire import FaultNames
 from firmware_model import MODEL_VERSION
 from firmware_model.faults import ArmedFault
