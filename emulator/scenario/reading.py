@@ -272,7 +272,7 @@ def _pump(file: _File, table: PumpTable) -> PumpPlan:
     profile = table.profile
     if profile not in shipped_profiles():
         profile = str(_beside(file, profile, ("pump", "profile"), shipped_profiles()))
-    file.read(lambda text: profile_text(text).parse(), profile, ("pump", "profile"))
+        file.read(lambda text: profile_text(text).parse(), profile, ("pump", "profile"))
     program = _program(file, table.program, ("pump", "program")) if table.program is not None else None
     return PumpPlan(profile, table.seed, table.insecure, table.role, program)
 

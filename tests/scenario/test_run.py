@@ -61,7 +61,7 @@ why = "nothing happens"
 
 
 def test_many_at_once_come_to_the_same_as_one_after_another() -> None:
-    jobs = [Job(name, sample) for name, flaw in SOME.items() for sample in ("good", flaw)]
+    jobs = [Job(name, sample) for name, flaw in list(SOME.items())[:2] for sample in ("good", flaw)]
     at_once = dict(perform_all(jobs, processes=2))
     assert [at_once[place] for place in range(len(jobs))] == [verdict for _, verdict in perform_all(jobs, processes=1)]
 
@@ -214,7 +214,8 @@ def test_a_sample_that_finds_no_program_says_so() -> None:
 
 
 def test_list_show_check_and_schema() -> None:
-    assert all(name in vpump("list").stdout for name in shipped_scenarios())
+    shown = vpump("list").stdout
+    assert all(name in shown for name in shipped_scenarios())
     listed = json.loads(vpump("list", "--json").stdout)["scenarios"]
     assert [each["name"] for each in listed] == list(shipped_scenarios())
     assert "one-bolus" in vpump("show", "lost-answer-to-bolus").stdout
