@@ -27,9 +27,9 @@ from emulator.ports.port import PortError
 from emulator.ports.spec import PortSpecError, parse_port
 from emulator.quantities import format_duration_us
 from emulator.scenario.batch import Job, perform_all, scenario_of
+from emulator.scenario.command import ProgrammerNotStarted
 from emulator.scenario.evidence import EvidenceFailed
 from emulator.scenario.junit import junit_xml
-from emulator.scenario.outside import ProgrammerNotStarted
 from emulator.scenario.plan import Scenario
 from emulator.scenario.reading import ScenarioFileError, shipped_scenarios
 from emulator.scenario.samples.good import GOOD

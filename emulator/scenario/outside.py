@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import shutil
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -30,6 +29,7 @@ from emulator.inputs import LineChange
 from emulator.ports.port import Port
 from emulator.ports.spec import open_port, parse_port
 from emulator.scenario.clock import MAX_LINE_BYTES, ClockAnswer, ClockRequest, decode_request, encode_line
+from emulator.scenario.command import filled, kill, report_in, start
 from emulator.scenario.evidence import staged
 from emulator.scenario.expectations import Told
 from emulator.scenario.plan import Begin, Kill, Scenario
@@ -40,16 +40,10 @@ from emulator.scenario.verdict import Outcome, Verdict, broken_off, judged
 from emulator.scenario.virtual import carry_out_another, prepare_pump
 from emulator.wire import Direction, FrameCutter
 
-MOST_REPORT_BYTES: Final = 65_536
 US_PER_S: Final = 1_000_000
 LINE_END_S: Final = 2.0
 """How long a line may stay open behind the end of its process."""
 SAID: Final = ("stdout", "stderr")
-PLACEHOLDERS: Final = ("port", "task", "report", "clock", "programs", "scenario")
-
-
-class ProgrammerNotStarted(Exception):
-    """The programmer's command cannot be run; one sentence."""
 
 
 @dataclass(slots=True)
@@ -195,9 +189,8 @@ class OutsideRun:
 
     def _kill(self) -> None:
         self._killed = True
-        if self._process is not None and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        if self._process is not None:
+            kill(self._process)
 
     def _write(self, data: bytes) -> None:
         if data and not self._killed:
@@ -225,7 +218,7 @@ class OutsideRun:
         if self._failure is not None:
             raise self._failure
         how = "killed" if self._killed else "exited" if status == 0 else f"exit status {status}"
-        report = None if self._killed else _report_in(self._report_path, said, said_before)
+        report = None if self._killed else report_in(self._report_path, said, said_before)
         return Told(task.text, task.word, report, how, self.stage.now_us)
 
     async def _start(self, task: Task, out: int, err: int) -> None:
@@ -237,31 +230,12 @@ class OutsideRun:
             "programs": str(self._programs),
             "scenario": self.scenario.name,
         }
-        command = [_filled(word, values) for word in self.command]
         environment = {
             **os.environ,
             "VPUMP_PORT": self.port.url,
             "VPUMP_STATE_HOME": str(self.folder / "state"),
         }
-        starting = asyncio.ensure_future(
-            asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                env=environment,
-                start_new_session=True,
-            )
-        )
-        try:
-            self._process = await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            # Broken off while it starts, it would be ended alone: what it has started itself would go on.
-            with contextlib.suppress(OSError):
-                self._process = await starting
-            raise
-        except OSError as error:
-            raise ProgrammerNotStarted(f"{command[0]} cannot be started: {error.strerror or error}.") from None
+        self._process = await start(filled(self.command, values), environment, out, err)
 
     async def _line_end(self) -> None:
         """The process has ended; what it did to the line before that is taken first."""
@@ -307,40 +281,6 @@ class OutsideRun:
         self._obey()
         if not self._killed:
             writer.write(encode_line(ClockAnswer(self.stage.now_us, self._line.written)))
-
-
-def _filled(word: str, values: Mapping[str, str]) -> str:
-    for name in PLACEHOLDERS:
-        word = word.replace(f"{{{name}}}", values[name])
-    return word
-
-
-def _report_in(file: Path, said: Path, said_before: int) -> Mapping[str, object] | None:
-    """What the programmer reported: the JSON object in the file, or else in the last line that it printed now."""
-    data = _head(file)
-    if not data:
-        lines = _tail(said, said_before).strip().splitlines()
-        data = lines[-1] if lines else b""
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _tail(file: Path, begin: int) -> bytes:
-    """The last bytes behind a place of a file."""
-    with file.open("rb") as opened:
-        opened.seek(max(begin, file.stat().st_size - MOST_REPORT_BYTES))
-        return opened.read(MOST_REPORT_BYTES)
-
-
-def _head(file: Path) -> bytes:
-    try:
-        with file.open("rb") as opened:
-            return opened.read(MOST_REPORT_BYTES)
-    except OSError:
-        return b""
 
 
 @contextlib.contextmanager

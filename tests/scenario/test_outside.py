@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from emulator.ports.spec import open_port, parse_port
+from emulator.scenario.command import ProgrammerNotStarted
 from emulator.scenario.evidence import staged
-from emulator.scenario.outside import OutsideRun, ProgrammerNotStarted, run_outside
+from emulator.scenario.outside import OutsideRun, run_outside
 from emulator.scenario.plan import Scenario
 from emulator.scenario.reading import load_scenario, read_scenario
 from emulator.scenario.verdict import Outcome
