@@ -7,6 +7,8 @@ Rules of this file:
 - What comes from the line is cut to whole frames before the pump is given it, so that it is the same however the
   kernel cuts it up.
 - A task has ended when its process has, and its line is closed with all of its bytes taken.
+- A line that breaks is taken from the programmer. One that lets no time pass by the clock would wait for ever for it:
+  so the time until it is mended passes at once, and its port goes away and comes back.
 """
 
 from __future__ import annotations
@@ -19,17 +21,17 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from emulator.inputs import LineChange
-from emulator.ports.port import Port
-from emulator.ports.spec import open_port, parse_port
+from emulator.ports.port import Port, PortError
+from emulator.ports.spec import PtySpec, open_port, parse_port
 from emulator.scenario.clock import MAX_LINE_BYTES, ClockAnswer, ClockRequest, decode_request, encode_line
-from emulator.scenario.command import filled, kill, report_in, start
+from emulator.scenario.command import asks_for, filled, kill, report_in, start
 from emulator.scenario.evidence import staged
 from emulator.scenario.expectations import Told
 from emulator.scenario.plan import Begin, Kill, Scenario
@@ -48,10 +50,11 @@ SAID: Final = ("stdout", "stderr")
 
 @dataclass(slots=True)
 class _Line:
-    """The line of the programmer: whether it is open, and how many bytes went either way since it was opened."""
+    """The line of the programmer: whether it is open, or has broken; bytes that went either way since it was opened."""
 
     cutter: FrameCutter
     open: bool = False
+    gone: bool = False
     received: int = 0
     written: int = 0
 
@@ -73,6 +76,8 @@ class OutsideRun:
     _closed: asyncio.Event = field(default_factory=asyncio.Event)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _clock: tuple[ClockRequest, asyncio.StreamWriter] | None = None
+    _breaks: int = 0
+    _unplugged: bool = False
 
     def __post_init__(self) -> None:
         self._line = _Line(self.stage.device.wire.cutter(Direction.REQUEST))
@@ -158,6 +163,12 @@ class OutsideRun:
         self._act(lambda: self.stage.line(LineChange.OVERRUN))
 
     @property
+    def _port_name(self) -> str:
+        """Where the programmer finds its line, also after it was broken and mended."""
+        spec = self.port.spec
+        return spec.link if isinstance(spec, PtySpec) and spec.link is not None else self.port.url
+
+    @property
     def _clock_path(self) -> str:
         return str(self.folder / "clock")
 
@@ -177,10 +188,42 @@ class OutsideRun:
             act()
             self._write(self.stage.output())
             self._obey()
+            self._lose_line()
             self._answer_clock()
-        except (OutOfTime, StagingFailed) as failure:
+            self._lose_line()
+        except (OutOfTime, StagingFailed, PortError) as failure:
             self._failure = failure
             self._stop.set()
+
+    def _lose_line(self) -> None:
+        """The line may have broken, or been mended: the port follows a moment later, for it may be within a call."""
+        if self._is_followed:
+            return
+        if self.stage.breaks != self._breaks:
+            self._line.open, self._line.gone = False, True
+            self._closed.set()
+        asyncio.get_running_loop().call_soon(self._act, self._follow_line)
+
+    def _follow_line(self) -> None:
+        """Take the port from the programmer if its line has broken, and let it in again if that is mended."""
+        if self.stage.breaks != self._breaks:
+            self._breaks = self.stage.breaks
+            self._line.open, self._line.gone = False, True
+            self._unplugged = True
+            self.port.break_line()
+            if not self._is_clocked and self.stage.conductor.running is not None:
+                self.stage.pass_until_mended()
+        elif self._unplugged and not self.stage.broken:
+            self._unplugged = False
+            self.port.mend_line()
+
+    @property
+    def _is_followed(self) -> bool:
+        return self.stage.breaks == self._breaks and self.stage.broken == self._unplugged
+
+    @property
+    def _is_clocked(self) -> bool:
+        return asks_for(self.command, "clock")
 
     def _obey(self) -> None:
         while self.stage.orders and isinstance(self.stage.orders[0], Kill):
@@ -203,6 +246,7 @@ class OutsideRun:
         self._report_path.unlink(missing_ok=True)
         said = self.folder / SAID[0]
         said_before = said.stat().st_size if said.exists() else 0
+        await self._line_whole()
         with said.open("ab") as out, (self.folder / SAID[1]).open("ab") as err:
             await self._start(task, out.fileno(), err.fileno())
         assert self._process is not None  # noqa: S101 - it has been started
@@ -221,9 +265,18 @@ class OutsideRun:
         report = None if self._killed else report_in(self._report_path, said, said_before)
         return Told(task.text, task.word, report, how, self.stage.now_us)
 
+    async def _line_whole(self) -> None:
+        """Let the port be as the line is; whoever cannot let time pass begins with one that can be opened."""
+        self._act(self.stage.attend if self._is_clocked or not self.stage.broken else self.stage.pass_until_mended)
+        while self._failure is None and not self._is_followed:
+            await asyncio.sleep(0)
+        if self._failure is not None:
+            raise self._failure
+        self._line.gone = self.stage.broken
+
     async def _start(self, task: Task, out: int, err: int) -> None:
         values = {
-            "port": self.port.url,
+            "port": self._port_name,
             "task": task.text,
             "report": str(self._report_path),
             "clock": self._clock_path,
@@ -232,7 +285,7 @@ class OutsideRun:
         }
         environment = {
             **os.environ,
-            "VPUMP_PORT": self.port.url,
+            "VPUMP_PORT": self._port_name,
             "VPUMP_STATE_HOME": str(self.folder / "state"),
         }
         self._process = await start(filled(self.command, values), environment, out, err)
@@ -266,21 +319,23 @@ class OutsideRun:
 
     def _answer_clock(self) -> None:
         """Answer the request at the clock, if the pump has taken all that was sent before it."""
-        if self._clock is None or not self._line.open or self._killed:
+        if self._clock is None or self._killed:
             return
         request, writer = self._clock
-        if self._line.received < request.sent:
+        has_line = request.line and not self._line.gone
+        if has_line and (not self._line.open or self._line.received < request.sent):
             return
         self._clock = None
         if request.rest:
             while self.stage.now_us < request.until_us and not self.stage.orders:
                 self.stage.pass_until(request.until_us)
             self._write(self.stage.output())
-        elif self._line.written <= request.got:
+        elif not has_line or self._line.written <= request.got:
             self._write(self.stage.receive(request.until_us))
         self._obey()
         if not self._killed:
-            writer.write(encode_line(ClockAnswer(self.stage.now_us, self._line.written)))
+            gone = self._line.gone or self.stage.broken
+            writer.write(encode_line(ClockAnswer(self.stage.now_us, self._line.written, gone)))
 
 
 @contextlib.contextmanager
@@ -308,7 +363,11 @@ def run_outside(
     Raises ProgrammerNotStarted, PortError, PortSpecError and EvidenceFailed.
     """
     with staged(scenario, folder, port_spec) as stage, tempfile.TemporaryDirectory(prefix="vpump-") as work:
-        port = open_port(parse_port(port_spec))
+        spec = parse_port(port_spec)
+        if isinstance(spec, PtySpec) and spec.link is None:
+            # A terminal that breaks and is mended can be another one.
+            spec = replace(spec, link=str(Path(work) / "port"))
+        port = open_port(spec)
         try:
             with _ended_in_order():
                 return asyncio.run(OutsideRun(scenario, command, Path(work), stage, port).perform())

@@ -50,8 +50,9 @@ class StagingFailed(Exception):
 class Stage:
     """One run of a scenario on a device.
 
-    watch  is shown every event
-    door   where inputs of the device go in, which may be that of its journal; None: the device itself
+    watch   is shown every event
+    door    where inputs of the device go in, which may be that of its journal; None: the device itself
+    broken  whether a fault has broken the line; `breaks`: how often one has
     """
 
     device: Device
@@ -61,6 +62,9 @@ class Stage:
     orders: deque[Begin | Kill] = field(default_factory=deque)
     fired: list[str] = field(default_factory=list)
     requests: int = 0
+    broken: bool = False
+    breaks: int = 0
+    _open: bool = False
     _output: bytearray = field(default_factory=bytearray)
 
     def __post_init__(self) -> None:
@@ -88,13 +92,18 @@ class Stage:
         self.attend()
 
     def line(self, change: LineChange) -> None:
-        """The programmer opens or closes its line."""
+        """The programmer opens or closes its line. One that is broken cannot be opened, and is closed already."""
+        if self.broken if change is LineChange.OPENED else not self._open:
+            return
+        self._open = change is not LineChange.CLOSED
         self._door.line(change, self.now_us)
         self._output.clear()
         self.attend()
 
     def take(self, data: bytes) -> None:
-        """Bytes of the programmer: each request among them makes time pass."""
+        """Bytes of the programmer: each request among them makes time pass. Without a line they go nowhere."""
+        if not self._open:
+            return
         before = self.requests
         self._door.receive(data, self.now_us)
         self._tell()
@@ -118,16 +127,21 @@ class Stage:
             data = self.output()
         return data
 
-    def pass_until(self, target_us: int, until: Callable[[], bool] = lambda: False) -> None:
+    def pass_until(self, target_us: int, until: Callable[[], bool] = lambda: False, *, closely: bool = False) -> None:
         """Let time pass, and do what comes due on the way; it ends early with an order, or when `until` holds.
 
+        `closely`: the clock stops wherever something can happen, so that it stands there when `until` holds.
         Raises OutOfTime.
         """
         self.attend()
         while self.now_us < target_us and not self.orders and not until():
-            stop_us = min(target_us, self._next_stop_us())
+            stop_us = min(target_us, self._next_stop_us(closely=closely))
             self._move(stop_us)
             self.attend()
+
+    def pass_until_mended(self) -> None:
+        """Let time pass until the line can be opened again; it ends early with an order. Raises OutOfTime."""
+        self.pass_until(self.end_us + 1, until=lambda: not self.broken, closely=True)
 
     def wait(self) -> None:
         """Let time pass until the timeline goes on; for when the programmer is at no task. Raises OutOfTime."""
@@ -145,11 +159,12 @@ class Stage:
     def _waits(self) -> bool:
         return not self.conductor.finished
 
-    def _next_stop_us(self) -> int:
+    def _next_stop_us(self, *, closely: bool = False) -> int:
         """Where the clock stops next: where a step is due, or, while one waits for an event, where one can come."""
         deadline_us = self.device.next_deadline()
         furthest_us = self.now_us + SLICE_US
-        if deadline_us is not None and (self.conductor.awaits_event or deadline_us > furthest_us):
+        closely = closely or self.conductor.awaits_event
+        if deadline_us is not None and (closely or deadline_us > furthest_us):
             furthest_us = deadline_us
         wake_us = self.conductor.wake_us()
         return furthest_us if wake_us is None or wake_us <= self.now_us else min(furthest_us, wake_us)
@@ -187,9 +202,15 @@ class Stage:
             raise StagingFailed(f"step {self.conductor.current_step}: {refusal}") from refusal
 
     def _tell(self) -> None:
-        """Take what came of the last input: bytes, then events."""
+        """Take what came of the last input: bytes, what became of the line, then events."""
         while data := self._door.data_to_send(self.now_us):
             self._output += data
+        while (line_break := self._door.next_line_break()) is not None:
+            self.broken = line_break.broken
+            if self.broken:
+                self.breaks += 1
+                self._open = False
+                self._output.clear()
         while (event := self._door.next_event()) is not None:
             self.watch(event)
             if isinstance(event, FrameSeen):

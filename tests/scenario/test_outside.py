@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from emulator.scenario.reading import load_scenario, read_scenario
 from emulator.scenario.verdict import Outcome
 from emulator.wire import FaultNames, operation_names
 from protocol.messages.operations import OPERATIONS
-from tests.scenario.two_drivers import come_to_the_same
+from tests.scenario.two_drivers import PORTS, come_to_the_same
 
 NAMES = FaultNames(operation_names([operation.name for operation in OPERATIONS], ["EVENT"]))
 
@@ -88,6 +90,57 @@ of = "truth.field_on"
 equals = true
 why = "it was set"
 """
+BROKEN = """
+title = "A cable is pulled for ten minutes"
+kind = "own"
+[[step]]
+fault = "disconnect answer HELLO lasting=10min nth=2"
+[[step]]
+task = "interrogate"
+[[step]]
+name = "while the line is broken"
+task = "interrogate"
+[[step]]
+when = { at = "1h" }
+task = "interrogate"
+[[expect]]
+name = "broken-and-mended"
+of = "lines.count"
+where = { change = "broken" }
+same_as = "lines.count"
+same_where = { change = "mended" }
+equals = 1
+why = "it was pulled once, and plugged in again"
+[[expect]]
+name = "answered"
+of = "told.run_state"
+equals = "running"
+why = "a line that is mended can be used"
+"""
+# Greets the pump until its line has gone away, then until the pump answers over one that it opens anew.
+RECONNECTS = """
+import json, sys, time
+import serial
+from protocol.host_end import Answered, HostEnd
+from protocol.messages.link import HelloRequest
+
+greeted = lost = back = 0
+while not back:
+    try:
+        with serial.serial_for_url(sys.argv[1], timeout=0.05) as line:
+            while not back:
+                end = HostEnd()
+                end.request(HelloRequest(major=1, minor=0), 0)
+                line.write(end.data_to_send())
+                while (event := end.next_event()) is None:
+                    end.receive(line.read(1), 0)
+                greeted += isinstance(event, Answered)
+                back = lost and greeted > 1
+    except OSError:
+        lost += 1
+        time.sleep(0.01)
+print(json.dumps({"run_state": "running", "greeted": greeted, "lost": lost}))
+"""
 IDLE = """
 title = "A programmer that does nothing"
 kind = "own"
@@ -119,6 +172,26 @@ def test_another_pump_behind_the_line_of_a_programmer() -> None:
     scenario = scenario_of(SWAPPED)
     verdict = come_to_the_same(scenario, "good", "tcp:127.0.0.1:0")
     assert (verdict.outcome, verdict.not_judged) == (Outcome.PASSED, [])
+
+
+@pytest.mark.parametrize("port", PORTS)
+def test_a_line_that_breaks_goes_away_from_a_programmer_and_comes_back(port: str) -> None:
+    scenario = scenario_of(BROKEN)
+    once = replace(scenario, steps=scenario.steps[:2])
+    verdict = run_outside(once, [sys.executable, "-c", RECONNECTS, "{port}"], port_spec=port)
+    assert (verdict.outcome, verdict.not_judged) == (Outcome.PASSED, []), verdict
+    assert verdict.ended_us - verdict.began_us >= 600_000_000, "it cannot wait for it otherwise"
+    (told,) = verdict.told
+    assert told.report is not None
+    assert told.report["greeted"] == 2
+    assert told.report["lost"] != 0
+
+
+@pytest.mark.parametrize("port", PORTS)
+def test_a_line_that_breaks_is_the_same_for_a_sample_in_process_and_in_one_of_its_own(port: str) -> None:
+    verdict = come_to_the_same(scenario_of(BROKEN), "good", port)
+    assert verdict.outcome is Outcome.PASSED
+    assert [told.report is not None and told.report["outcome"] for told in verdict.told] == ["failed", "failed", "done"]
 
 
 def test_one_that_hangs_is_ended_at_its_deadline() -> None:

@@ -7,7 +7,9 @@ import os
 import socket
 from pathlib import Path
 
-from emulator.programmer.link import open_line, read_some, write_all
+import serial
+
+from emulator.programmer.link import LinkError, open_line, read_some, write_all
 from emulator.scenario.clock import ClockAnswer, ClockRequest, decode_answer, encode_line
 from emulator.scenario.samples.hands import carry_out_task
 from emulator.scenario.samples.sample import Report, Sample, Shelf
@@ -43,12 +45,13 @@ class ShelfFile:
 
 
 class ClockedLine:
-    """A serial line, with the lockstep clock for its time."""
+    """A serial line, with the lockstep clock for its time. When it breaks, it is silent from then on."""
 
     def __init__(self, url: str, clock: str, shelf: ShelfFile) -> None:
         self._url, self._shelf = url, shelf
         self._sent = self._got = 0
         self._now_us = 0
+        self._line: serial.Serial | None = None
         self._clock = socket.socket(socket.AF_UNIX)
         try:
             self._clock.connect(clock)
@@ -62,29 +65,35 @@ class ClockedLine:
         return self._now_us
 
     def open(self) -> None:
-        """Open the line; raises LinkError."""
-        self._line = open_line(self._url)
-        self._ask(0)
+        """Open the line; raises LinkError. One that is broken, as the clock knows, is silent."""
+        refused = None
+        try:
+            self._line = open_line(self._url)
+        except LinkError as error:
+            refused = error
+        if not self._ask(0).gone and refused is not None:
+            raise refused
 
     def close(self) -> None:
         """Leave it."""
         self._shelf.keep()
-        self._line.close()
+        self._leave()
         self._answers.close()
         self._clock.close()
 
     def send(self, data: bytes) -> None:
         """Send to the pump; raises LinkBroke."""
         self._shelf.keep()
-        write_all(self._line, data, self._url)
-        self._sent += len(data)
+        if self._line is not None:
+            write_all(self._line, data, self._url)
+            self._sent += len(data)
 
     def receive(self, until_us: int) -> bytes:
         """What has come, or nothing when time has passed until then."""
         self._shelf.keep()
         coming = self._ask(until_us).coming
         data = b""
-        while self._got + len(data) < coming:
+        while self._line is not None and self._got + len(data) < coming:
             data += read_some(self._line, self._url)
         self._got += len(data)
         return data
@@ -95,13 +104,21 @@ class ClockedLine:
         self._ask(self._now_us + duration_us, rest=True)
 
     def _ask(self, until_us: int, *, rest: bool = False) -> ClockAnswer:
-        self._clock.sendall(encode_line(ClockRequest(self._sent, self._got, until_us, rest)))
+        has_line = self._line is not None
+        self._clock.sendall(encode_line(ClockRequest(self._sent, self._got, until_us, rest, has_line)))
         line = self._answers.readline()
         if not line:
             raise NoClock("the lockstep clock has gone.")
         answer = decode_answer(line)
         self._now_us = answer.now_us
+        if answer.gone:
+            self._leave()
         return answer
+
+    def _leave(self) -> None:
+        if self._line is not None:
+            self._line.close()
+            self._line = None
 
 
 def run_sample_process(
