@@ -27,7 +27,6 @@ EVENT_OUTPUT_LIMIT = 16_384
 
 NO_POWER = "the pump has no power"
 NO_CLIENT = "no client has opened the line"
-NO_LINE = "the line is broken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +116,19 @@ class Lines:
             self._wire.line_closed(port, now)
 
     def requests(self, port: int, data: bytes, now: int) -> Iterable[WireFrame]:
-        """Cut what came from a client: the frames for which the pump has power, rejected ones as well."""
+        """Cut what came from a client: the frames for which the pump has power, rejected ones as well.
+
+        What is on a line that breaks is lost with it, also what came together with the frame at which it broke.
+        """
         line = self._line(port)
+        if line.broken:
+            return
         if not line.open:
-            self._reject(port, data, NO_LINE if line.broken else NO_CLIENT)
+            self._reject(port, data, NO_CLIENT)
             return
         for frame in line.requests.feed(data, now):
+            if line.broken:
+                return
             if frame.silent:
                 continue
             if not self._pump.powered:

@@ -36,6 +36,7 @@ from tests.end_to_end.foreign_session import (
 from tests.end_to_end.product import INSECURE_LINE, INTERRUPTED, TEST_KEYS_LINE, Home
 
 READY_KEYS = ["event", "serial_number", "ports", "control", "profile", "seed", "speed"]
+MORE_READY_KEYS = ["keys", "insecure", "protocol", "state", "journal", "capture", "artefacts"]
 CAPABILITIES = {
     1: "single_bolus",
     2: "alarms",
@@ -105,7 +106,7 @@ def test_the_ready_line_says_all_that_a_program_needs(serve_afresh: Serve, vpump
         *("--speed", "0.5", "--seed", "42", "--serial-number", serial_number, "--profile", "reference-40"),
         *("--listen", "pty:pump", "--listen", "tcp:127.0.0.1:0", "--control", "unix:control.sock"),
     )
-    assert list(pump.ready) == [*READY_KEYS, "keys", "insecure", "protocol", "state"]
+    assert list(pump.ready) == [*READY_KEYS, *MORE_READY_KEYS]
     pty, tcp = pump.urls
     assert pty.startswith("/dev/")
     assert tcp.startswith("socket://127.0.0.1:")
@@ -121,6 +122,9 @@ def test_the_ready_line_says_all_that_a_program_needs(serve_afresh: Serve, vpump
         "insecure": False,
         "protocol": "vpump",
         "state": None,
+        "journal": None,
+        "capture": None,
+        "artefacts": None,
     }
     assert greet(tcp)["serial_number"] == serial_number
     link = str(home.directory / "pump")
@@ -171,7 +175,7 @@ def test_each_role_has_a_key_and_what_it_may_do(serve_afresh: Serve) -> None:
 def test_the_first_steps_of_a_client_need_no_key_on_an_insecure_pump(serve_afresh: Serve) -> None:
     """It may begin with garbage, and goes on with reads in the clear."""
     pump = serve_afresh("--speed", "0", "--control", "tcp:127.0.0.1:0", "--insecure")
-    assert list(pump.ready) == [*READY_KEYS, "control_token", "keys", "insecure", "protocol", "state"]
+    assert list(pump.ready) == [*READY_KEYS, "control_token", *MORE_READY_KEYS]
     assert pump.ready["insecure"] is True
     assert pump.control.truth()["powered"] is True
     assert greet(pump.url)["marks"] == ["emulator", "test_keys", "insecure"]

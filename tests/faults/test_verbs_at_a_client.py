@@ -9,6 +9,7 @@ from emulator.events import (
     BytesRejected,
     FaultFired,
     FrameInjected,
+    FrameSeen,
     LineChanged,
     Logged,
     PowerChanged,
@@ -17,7 +18,7 @@ from emulator.events import (
 from emulator.faults.acts import MOST_PIECES
 from emulator.faults.registry import REGISTRY
 from emulator.inputs import ClearFaults
-from emulator.lines import NO_CLIENT, NO_LINE, LineBreak
+from emulator.lines import NO_CLIENT, LineBreak
 from protocol.host_end import Answered, NoAnswer
 from protocol.messages.codes import OpState, RunState
 from protocol.messages.deliver import StopRequest
@@ -229,6 +230,16 @@ def test_a_crash_is_before_the_effect_or_behind_it(desk: Desk, way: str, stopped
     assert desk.query(1).state is state
 
 
+def test_what_comes_together_with_the_frame_at_which_a_line_breaks_is_lost_with_it() -> None:
+    desk = Desk(new_device())
+    desk.open()
+    arm(desk.device, "disconnect request STATUS lasting=5s")
+    assert desk.raw(frame_of(StatusRequest(), 1) + frame_of(STOP, 2)) == b""
+    told = happened(desk.device)
+    assert [frame.name for frame in of_kind(told, FrameSeen)] == ["STATUS"]
+    assert of_kind(told, BytesRejected) == []
+
+
 @pytest.mark.parametrize(("way", "stopped", "state"), [("request", 0, OpState.NOT_SEEN), ("answer", 1, OpState.DONE)])
 def test_a_line_breaks_before_the_effect_or_behind_it_and_can_be_opened_again(
     way: str, stopped: int, state: OpState
@@ -250,7 +261,7 @@ def test_a_line_breaks_before_the_effect_or_behind_it_and_can_be_opened_again(
         ("broken", 0),
         ("mended", 5 * SECOND),
     ]
-    assert [event.reason for event in of_kind(told, BytesRejected)] == [NO_LINE, NO_CLIENT]
+    assert [event.reason for event in of_kind(told, BytesRejected)] == [NO_CLIENT]
     assert [event.reason for event in of_kind(told, SessionChanged)] == ["", "line"]
     assert [event.type for event in of_kind(told, Logged)].count("therapy_stopped") == stopped
     desk.open()
