@@ -127,7 +127,7 @@ class Lines:
             self._reject(port, data, NO_CLIENT)
             return
         for frame in line.requests.feed(data, now):
-            if line.broken:
+            if self._line(port).broken:
                 return
             if frame.silent:
                 continue
