@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import textwrap
 from collections.abc import Sequence
@@ -172,12 +171,14 @@ def _no_sample(scenario: Scenario, wanted: str) -> str:
 
 def _perform(orders: Sequence[Job], jobs: int, verdicts: dict[int, Verdict]) -> None:
     """Run them, and tell each on stderr as it is finished."""
+
+    def done(place: int, verdict: Verdict) -> None:
+        verdicts[place] = verdict
+        if len(orders) > 1:
+            say(f"[{len(verdicts)}/{len(orders)}] {verdict.scenario}: {verdict.outcome.value}")
+
     try:
-        with contextlib.closing(perform_all(orders, jobs)) as coming:
-            for place, verdict in coming:
-                verdicts[place] = verdict
-                if len(orders) > 1:
-                    say(f"[{len(verdicts)}/{len(orders)}] {verdict.scenario}: {verdict.outcome.value}")
+        perform_all(orders, jobs, done)
     except (ScenarioFileError, EvidenceFailed, ProgrammerNotStarted) as error:
         raise UsageFailure(str(error)) from None
     except PortError as error:

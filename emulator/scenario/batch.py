@@ -6,10 +6,11 @@ import contextlib
 import json
 import multiprocessing
 import signal
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import cache
+from multiprocessing import resource_tracker
 from pathlib import Path
 from types import FrameType
 
@@ -42,6 +43,7 @@ class Job:
 
 
 EXIT_INTERRUPTED = 130
+_INTERRUPT = (signal.SIGINT,)
 
 
 @cache
@@ -76,24 +78,38 @@ def perform(job: Job) -> Verdict:
     return verdict
 
 
-def perform_all(jobs: Sequence[Job], processes: int) -> Generator[tuple[int, Verdict], None, None]:
-    """The verdict of each job with its place, as they come. Whoever leaves off, or is interrupted, ends what runs."""
+def perform_all(jobs: Sequence[Job], processes: int, done: Callable[[int, Verdict], None]) -> None:
+    """Run all, and call `done` with the place and the verdict of each as it is finished.
+
+    Whoever is interrupted ends what runs; of what was finished by then nothing is lost, but it may be told twice.
+    """
     if processes <= 1 or len(jobs) <= 1:
         for place, job in enumerate(jobs):
-            yield place, perform(job)
+            done(place, perform(job))
         return
     context = multiprocessing.get_context("spawn")
     before = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(min(processes, len(jobs)), context, initializer=_begin_worker)
+    places: dict[Future[Verdict], int] = {}
+    untold: set[Future[Verdict]] = set()
     try:
-        with _uninterrupted_start():
-            places: dict[Future[Verdict], int] = {pool.submit(perform, job): place for place, job in enumerate(jobs)}
-        for done in as_completed(places):
-            yield places[done], done.result()
+        with _held_interrupts():
+            for place, job in enumerate(jobs):
+                future = pool.submit(perform, job)
+                places[future] = place
+                untold.add(future)
+        for future in as_completed(places):
+            done(places[future], future.result())
+            untold.remove(future)
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         for worker in set(multiprocessing.active_children()) - before:
             worker.terminate()
+        # Behind this, what was on its way from a worker has come.
+        pool.shutdown()
+        for future in sorted(untold, key=places.__getitem__):
+            if future.done() and not future.cancelled() and future.exception() is None:
+                done(places[future], future.result())
         raise
     finally:
         pool.shutdown(cancel_futures=True)
@@ -103,6 +119,7 @@ def _begin_worker() -> None:
     """The terminal's Ctrl-C is for who started us; it ends us, and with us the programmers that we have started."""
     # Not SIG_IGN, which the programmers would inherit.
     signal.signal(signal.SIGINT, _leave_it)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
     signal.signal(signal.SIGTERM, _end_worker)
 
 
@@ -118,10 +135,12 @@ def _end_worker(number: int, frame: FrameType | None) -> None:
 
 
 @contextlib.contextmanager
-def _uninterrupted_start() -> Iterator[None]:
-    """Processes that are started now have nothing to say to a Ctrl-C before they have begun their work."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _held_interrupts() -> Iterator[None]:
+    """A Ctrl-C comes to us behind this, and not to processes that are started now before they have begun their work."""
+    # Its start would let them through.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

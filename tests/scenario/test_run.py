@@ -8,8 +8,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -18,6 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from emulator.cli import main, scenario_run
+from emulator.scenario import batch
 from emulator.scenario.batch import Job, perform, perform_all
 from emulator.scenario.reading import shipped_scenarios
 from emulator.scenario.verdict import Verdict
@@ -62,8 +63,12 @@ why = "nothing happens"
 
 def test_many_at_once_come_to_the_same_as_one_after_another() -> None:
     jobs = [Job(name, sample) for name, flaw in list(SOME.items())[:2] for sample in ("good", flaw)]
-    at_once = dict(perform_all(jobs, processes=2))
-    assert [at_once[place] for place in range(len(jobs))] == [verdict for _, verdict in perform_all(jobs, processes=1)]
+    at_once: dict[int, Verdict] = {}
+    one_by_one: dict[int, Verdict] = {}
+    perform_all(jobs, 2, at_once.__setitem__)
+    perform_all(jobs, 1, one_by_one.__setitem__)
+    assert at_once == one_by_one
+    assert len(at_once) == len(jobs)
 
 
 def test_a_failing_expectation_is_told_with_its_limit_its_reason_and_what_a_good_programmer_does() -> None:
@@ -193,10 +198,53 @@ def test_what_was_finished_is_told_and_written_when_a_person_interrupts(tmp_path
             os.kill(int(said.read_text()), 0)
 
 
+class AtOnce(Executor):
+    """Finishes each job as soon as it is given. `given`: what else happens then."""
+
+    given: Callable[[], None]
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.given()
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+JOBS = [Job("lost-answer-to-bolus", sample) for sample in ("good", "resends-under-a-new-id")]
+
+
+def test_what_is_finished_and_not_told_yet_is_told_when_a_person_interrupts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AtOnce, "given", lambda _: None, raising=False)
+    monkeypatch.setattr(batch, "ProcessPoolExecutor", AtOnce)
+    told: set[int] = set()
+
+    def interrupted(place: int, verdict: Verdict) -> None:
+        del verdict
+        told.add(place)
+        if len(told) == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        perform_all(JOBS, 2, interrupted)
+    assert told == {0, 1}
+
+
+def test_an_interruption_while_processes_start_is_none_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AtOnce, "given", lambda _: signal.raise_signal(signal.SIGINT), raising=False)
+    monkeypatch.setattr(batch, "ProcessPoolExecutor", AtOnce)
+    told: dict[int, Verdict] = {}
+    with pytest.raises(KeyboardInterrupt):
+        perform_all(JOBS, 2, told.__setitem__)
+    assert set(told) == {0, 1}
+
+
 def test_a_process_of_ours_that_somebody_ends_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(jobs: Sequence[Job], processes: int) -> Iterator[tuple[int, Verdict]]:
+    def broken(jobs: Sequence[Job], processes: int, done: Callable[[int, Verdict], None]) -> None:
         with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-            yield 0, perform(jobs[0])
+            done(0, perform(jobs[0]))
             pool.submit(os._exit, 9).result()
 
     monkeypatch.setattr(scenario_run, "perform_all", broken)
