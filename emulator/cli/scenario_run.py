@@ -6,6 +6,8 @@ import json
 import textwrap
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,11 +24,12 @@ from emulator.cli.errors import (
     json_requested,
     say,
 )
+from emulator.pacing import SpeedError, parse_speed
 from emulator.ports.port import PortError
 from emulator.ports.spec import PortSpecError, parse_port
 from emulator.quantities import format_duration_us
 from emulator.scenario.batch import Job, perform_all, scenario_of
-from emulator.scenario.command import ProgrammerNotStarted
+from emulator.scenario.command import ProgrammerNotStarted, asks_for
 from emulator.scenario.evidence import EvidenceFailed
 from emulator.scenario.junit import junit_xml
 from emulator.scenario.plan import Scenario
@@ -39,6 +42,7 @@ WIDTH: Final = 100
 MOST_JOBS: Final = 64
 NAIVE: Final = "naive"
 ALL: Final = "all"
+NOT_REPRODUCIBLE: Final = "Time went by the wall clock: another run may come to something else."
 
 _COMMAND: Final = "emulator.cli.scenario.command"
 _SEPARATOR: Final = "--"
@@ -58,6 +62,7 @@ Behind -- stands the programmer's command, that is run for every task; in its wo
   {task}      what it is to do, such as: bolus 100uL over 10min
   {report}    a file for its report, a JSON object; or it is the last line that it prints
   {programs}  a directory with the programs that its tasks name
+  {control}   a control plane, for a programmer that moves time itself, or looks at what is so
   {clock}     the lockstep clock, for a programmer that lets virtual time pass by itself
   {scenario}  the name of the scenario
 
@@ -92,6 +97,11 @@ class _WithCommand(click.Command):
     "--listen", "port", default="pty", show_default=True, metavar="SPEC", help="Where the line is: pty, tcp:HOST:PORT."
 )
 @click.option("--seed", type=click.IntRange(0, 0xFFFF_FFFF), help="Another seed than that of the file.")
+@click.option(
+    "--speed",
+    metavar="S",
+    help="So many virtual seconds pass in one while a programmer behind -- is at a task, instead of lockstep.",
+)
 @click.option("--jobs", type=click.IntRange(1, MOST_JOBS), default=1, show_default=True, help="How many at once.")
 @click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML there.")
 @click.option(
@@ -107,6 +117,7 @@ def run(
     sample: str | None,
     port: str,
     seed: int | None,
+    speed: str | None,
     jobs: int,
     junit: Path | None,
     out: Path | None,
@@ -118,7 +129,9 @@ def run(
     if command is not None and sample is not None:
         raise UsageFailure("--sample and a programmer behind -- exclude each other.")
     names = [name for file in files for name in (shipped_scenarios() if file == ALL else (file,))]
-    orders, scenarios = _checked(names, sample or GOOD.name, command or (), port, seed, out)
+    pace = None if speed is None else _speed(speed, command)
+    given = Job("", sample or GOOD.name, command or (), port, seed, pace)
+    orders, scenarios = _checked(names, given, out)
     if junit is not None:
         # What cannot be written is said before anything is run.
         _write(junit, b"")
@@ -139,23 +152,34 @@ def run(
     _end(finished)
 
 
-def _checked(
-    names: Sequence[str], sample: str, command: tuple[str, ...], port: str, seed: int | None, out: Path | None
-) -> tuple[list[Job], list[Scenario]]:
-    """What is to be run; all of it is read and checked before anything is."""
+def _speed(text: str, command: tuple[str, ...] | None) -> Fraction:
+    """How fast time goes for a programmer that can be told so."""
+    try:
+        speed = parse_speed(text)
+    except SpeedError as error:
+        raise UsageFailure(f"--speed: {error}") from None
+    if command is None:
+        raise UsageFailure("--speed is for a programmer behind --; a sample programmer has no wall clock.")
+    if asks_for(command, "clock"):
+        raise UsageFailure("--speed and {clock} exclude each other: by that clock, time goes in lockstep.")
+    return speed
+
+
+def _checked(names: Sequence[str], given: Job, out: Path | None) -> tuple[list[Job], list[Scenario]]:
+    """What is to be run, each as `given`; all of it is read and checked before anything is."""
     orders: list[Job] = []
     scenarios: list[Scenario] = []
     try:
-        parse_port(port)
+        parse_port(given.port)
         for name in names:
             scenario = scenario_of(Job(name))
             if scenario.name in {each.name for each in scenarios} and out is not None:
                 raise UsageFailure(f"--out: two scenarios are called {scenario.name}, and would share a directory.")
-            wanted = scenario.flaw if sample == NAIVE else sample
-            if not command and sample_named(wanted) is None:
+            wanted = scenario.flaw if given.sample == NAIVE else given.sample
+            if not given.command and sample_named(wanted) is None:
                 raise UsageFailure(_no_sample(scenario, wanted))
             folder = None if out is None else out / scenario.name
-            orders.append(Job(name, wanted, command, port, seed, folder))
+            orders.append(replace(given, file=name, sample=wanted, folder=folder))
             scenarios.append(scenario)
     except (ScenarioFileError, PortSpecError) as error:
         raise UsageFailure(str(error)) from None
@@ -208,6 +232,8 @@ def told(scenario: Scenario, verdict: Verdict) -> list[str]:
     """A verdict for people; of one that failed with the reason, and what a good programmer does."""
     elapsed = format_duration_us(verdict.ended_us - verdict.began_us)
     lines = [f"{verdict.outcome.value}: {scenario.name} ({elapsed} of virtual time)"]
+    if not verdict.reproducible:
+        lines.append(f"    {NOT_REPRODUCIBLE}")
     if verdict.reason:
         lines.append(f"    {verdict.reason}")
     for failed in verdict.failures:

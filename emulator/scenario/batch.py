@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cache
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -31,6 +32,7 @@ class Job:
 
     port    where its line is, as for `vpump serve --listen`
     seed    None: the one in the file
+    speed   virtual seconds in a second, instead of lockstep
     folder  where evidence goes, None for nowhere
     """
 
@@ -39,6 +41,7 @@ class Job:
     command: tuple[str, ...] = ()
     port: str = "pty"
     seed: int | None = None
+    speed: Fraction | None = None
     folder: Path | None = None
 
 
@@ -63,7 +66,7 @@ def perform(job: Job) -> Verdict:
     """Run a job. Raises ScenarioFileError, EvidenceFailed, ProgrammerNotStarted and PortError."""
     scenario = scenario_of(job)
     if job.command:
-        verdict = run_outside(scenario, job.command, folder=job.folder, port_spec=job.port)
+        verdict = run_outside(scenario, job.command, folder=job.folder, port_spec=job.port, speed=job.speed)
     else:
         sample = sample_named(job.sample)
         if sample is None:

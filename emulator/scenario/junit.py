@@ -1,6 +1,6 @@
 """Verdicts as JUnit XML, for CI: an expectation that failed is a failure, a run that did not come to its end an error.
 
-Nothing in it depends on the wall clock, so that the same run gives the same file.
+Nothing in it depends on the wall clock, so that the same run gives the same file, but for one that is not reproducible.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ def _properties(verdict: Verdict) -> list[tuple[str, str]]:
         ("title", verdict.title),
         ("programmer", verdict.programmer),
         ("outcome", verdict.outcome.value),
+        ("reproducible", str(verdict.reproducible).lower()),
         ("seed", str(verdict.seed)),
         ("virtual_us", str(verdict.ended_us - verdict.began_us)),
         ("digest", verdict.digest),

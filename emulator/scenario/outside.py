@@ -22,8 +22,9 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -31,16 +32,21 @@ from emulator.inputs import LineChange
 from emulator.ports.port import Port, PortError
 from emulator.ports.spec import PtySpec, open_port, parse_port
 from emulator.scenario.clock import MAX_LINE_BYTES, ClockAnswer, ClockRequest, decode_request, encode_line
-from emulator.scenario.command import asks_for, filled, kill, report_in, start
+from emulator.scenario.command import ProgrammerNotStarted, asks_for, filled, kill, report_in, start
+from emulator.scenario.controlled import StagedPump
 from emulator.scenario.evidence import staged
 from emulator.scenario.expectations import Told
 from emulator.scenario.plan import Begin, Kill, Scenario
+from emulator.scenario.real_time import RealTime
 from emulator.scenario.samples.sample import Shelf
 from emulator.scenario.stage import OutOfTime, Stage, StagingFailed
 from emulator.scenario.tasks import Task
 from emulator.scenario.verdict import Outcome, Verdict, broken_off, judged
 from emulator.scenario.virtual import carry_out_another, prepare_pump
 from emulator.wire import Direction, FrameCutter
+
+if TYPE_CHECKING:
+    from emulator.control.server import ControlHandle
 
 US_PER_S: Final = 1_000_000
 LINE_END_S: Final = 2.0
@@ -61,13 +67,19 @@ class _Line:
 
 @dataclass(slots=True)
 class OutsideRun:
-    """One run. `command`: the programmer's, with {placeholders}; `folder`: a directory of its own, to work in."""
+    """One run.
+
+    command  the programmer's, with {placeholders}
+    folder   a directory of its own, to work in
+    speed    virtual seconds in a second; None: lockstep
+    """
 
     scenario: Scenario
     command: Sequence[str]
     folder: Path
     stage: Stage
     port: Port
+    speed: Fraction | None = None
     _line: _Line = field(init=False)
     _others_shelf: Shelf = field(default_factory=Shelf)
     _process: asyncio.subprocess.Process | None = None
@@ -78,9 +90,13 @@ class OutsideRun:
     _clock: tuple[ClockRequest, asyncio.StreamWriter] | None = None
     _breaks: int = 0
     _unplugged: bool = False
+    _real_time: RealTime | None = None
 
     def __post_init__(self) -> None:
         self._line = _Line(self.stage.device.wire.cutter(Direction.REQUEST))
+        if self.speed is not None:
+            self.stage.lockstep = False
+            self._real_time = RealTime(self.stage, self.speed, lambda: self._act(self.stage.attend))
 
     async def perform(self) -> Verdict:
         """Run the timeline to its end, or to the deadline."""
@@ -92,6 +108,7 @@ class OutsideRun:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
         clock = await asyncio.start_unix_server(self._serve_clock, self._clock_path, limit=MAX_LINE_BYTES)
+        control = await self._open_control() if asks_for(self.command, "control") else None
         try:
             async with asyncio.timeout(self.scenario.wall_us / US_PER_S):
                 prepare_pump(self.scenario, self.stage)
@@ -110,7 +127,18 @@ class OutsideRun:
         finally:
             await self._end_process()
             clock.close()
+            if control is not None:
+                await control.stop()
             self.port.close()
+
+    async def _open_control(self) -> ControlHandle:
+        from emulator.control.server import start_control
+        from emulator.control.spec import ControlSpecError
+
+        try:
+            return await start_control(self._control_url, StagedPump(self.stage, self._act_alive, self._stop_run))
+        except ControlSpecError as error:
+            raise ProgrammerNotStarted(f"{error}.") from None
 
     def _cancel_at_sigterm(self) -> None:
         """Not by an exception out of nowhere: a process that is just being started would be left behind."""
@@ -173,6 +201,10 @@ class OutsideRun:
         return str(self.folder / "clock")
 
     @property
+    def _control_url(self) -> str:
+        return f"unix:{self.folder / 'control'}"
+
+    @property
     def _programs(self) -> Path:
         return self.folder / "programs"
 
@@ -185,15 +217,30 @@ class OutsideRun:
         if self._failure is not None:
             return
         try:
+            if self._real_time is not None:
+                self._real_time.catch_up()
             act()
             self._write(self.stage.output())
             self._obey()
             self._lose_line()
             self._answer_clock()
             self._lose_line()
+            if self._real_time is not None:
+                self._real_time.go_on()
         except (OutOfTime, StagingFailed, PortError) as failure:
-            self._failure = failure
-            self._stop.set()
+            self._fail(failure)
+
+    def _act_alive(self, act: Callable[[], None]) -> bool:
+        """The same, of which a programmer that lives and a run that goes on are left, or not."""
+        self._act(act)
+        return self._failure is None and not self._killed
+
+    def _stop_run(self, why: str) -> None:
+        self._fail(StagingFailed(why))
+
+    def _fail(self, failure: Exception) -> None:
+        self._failure = failure
+        self._stop.set()
 
     def _lose_line(self) -> None:
         """The line may have broken, or been mended: the port follows a moment later, for it may be within a call."""
@@ -211,7 +258,7 @@ class OutsideRun:
             self._line.open, self._line.gone = False, True
             self._unplugged = True
             self.port.break_line()
-            if not self._is_clocked and self.stage.conductor.running is not None:
+            if self._stands_still and self.stage.conductor.running is not None:
                 self.stage.pass_until_mended()
         elif self._unplugged and not self.stage.broken:
             self._unplugged = False
@@ -222,8 +269,9 @@ class OutsideRun:
         return self.stage.breaks == self._breaks and self.stage.broken == self._unplugged
 
     @property
-    def _is_clocked(self) -> bool:
-        return asks_for(self.command, "clock")
+    def _stands_still(self) -> bool:
+        """Whether the programmer cannot let time pass without its line."""
+        return self.speed is None and not asks_for(self.command, "clock")
 
     def _obey(self) -> None:
         while self.stage.orders and isinstance(self.stage.orders[0], Kill):
@@ -250,11 +298,15 @@ class OutsideRun:
         with said.open("ab") as out, (self.folder / SAID[1]).open("ab") as err:
             await self._start(task, out.fileno(), err.fileno())
         assert self._process is not None  # noqa: S101 - it has been started
+        if self._real_time is not None:
+            self._real_time.begin()
         ended, stopped = asyncio.ensure_future(self._process.wait()), asyncio.ensure_future(self._stop.wait())
         try:
             await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopped.cancel()
+            if self._real_time is not None:
+                self._real_time.end()
         if self._failure is not None:
             raise self._failure
         status = await ended
@@ -267,7 +319,7 @@ class OutsideRun:
 
     async def _line_whole(self) -> None:
         """Let the port be as the line is; whoever cannot let time pass begins with one that can be opened."""
-        self._act(self.stage.attend if self._is_clocked or not self.stage.broken else self.stage.pass_until_mended)
+        self._act(self.stage.pass_until_mended if self._stands_still and self.stage.broken else self.stage.attend)
         while self._failure is None and not self._is_followed:
             await asyncio.sleep(0)
         if self._failure is not None:
@@ -280,12 +332,14 @@ class OutsideRun:
             "task": task.text,
             "report": str(self._report_path),
             "clock": self._clock_path,
+            "control": self._control_url,
             "programs": str(self._programs),
             "scenario": self.scenario.name,
         }
         environment = {
             **os.environ,
             "VPUMP_PORT": self._port_name,
+            **({"VPUMP_CONTROL": self._control_url} if asks_for(self.command, "control") else {}),
             "VPUMP_STATE_HOME": str(self.folder / "state"),
         }
         self._process = await start(filled(self.command, values), environment, out, err)
@@ -357,11 +411,16 @@ def run_outside(
     *,
     folder: Path | None = None,
     port_spec: str = "pty",
+    speed: Fraction | None = None,
 ) -> Verdict:
     """Run a scenario with a programmer's command; evidence goes to `folder`.
 
+    speed  so many virtual seconds pass in one while the programmer is at a task; None: time goes in lockstep
+
     Raises ProgrammerNotStarted, PortError, PortSpecError and EvidenceFailed.
     """
+    if speed is not None:
+        scenario = replace(scenario, per_request_us=0)
     with staged(scenario, folder, port_spec) as stage, tempfile.TemporaryDirectory(prefix="vpump-") as work:
         spec = parse_port(port_spec)
         if isinstance(spec, PtySpec) and spec.link is None:
@@ -370,7 +429,7 @@ def run_outside(
         port = open_port(spec)
         try:
             with _ended_in_order():
-                return asyncio.run(OutsideRun(scenario, command, Path(work), stage, port).perform())
+                return asyncio.run(OutsideRun(scenario, command, Path(work), stage, port, speed).perform())
         finally:
             if folder is not None:
                 for name in SAID:

@@ -19,7 +19,7 @@ from emulator.device import Device
 from emulator.events import Event, FaultChanged, FaultFired, FrameSeen
 from emulator.faults.arming import arming
 from emulator.faults.syntax import FaultSyntaxError
-from emulator.inputs import LineChange
+from emulator.inputs import Action, LineChange
 from emulator.journal.recording import JournaledDevice
 from emulator.scenario.conductor import Conductor
 from emulator.scenario.plan import Act, Arm, Begin, Deed, Judge, Kill, Pass
@@ -50,9 +50,10 @@ class StagingFailed(Exception):
 class Stage:
     """One run of a scenario on a device.
 
-    watch   is shown every event
-    door    where inputs of the device go in, which may be that of its journal; None: the device itself
-    broken  whether a fault has broken the line; `breaks`: how often one has
+    watch     is shown every event
+    door      where inputs of the device go in, which may be that of its journal; None: the device itself
+    lockstep  whether the wall clock has no part in it
+    broken    whether a fault has broken the line; `breaks`: how often one has
     """
 
     device: Device
@@ -62,6 +63,7 @@ class Stage:
     orders: deque[Begin | Kill] = field(default_factory=deque)
     fired: list[str] = field(default_factory=list)
     requests: int = 0
+    lockstep: bool = True
     broken: bool = False
     breaks: int = 0
     _open: bool = False
@@ -135,7 +137,7 @@ class Stage:
         """
         self.attend()
         while self.now_us < target_us and not self.orders and not until():
-            stop_us = min(target_us, self._next_stop_us(closely=closely))
+            stop_us = min(target_us, self.next_stop_us(closely=closely))
             self._move(stop_us)
             self.attend()
 
@@ -143,11 +145,26 @@ class Stage:
         """Let time pass until the line can be opened again; it ends early with an order. Raises OutOfTime."""
         self.pass_until(self.end_us + 1, until=lambda: not self.broken, closely=True)
 
+    def next_stop_us(self, *, closely: bool = False) -> int:
+        """Where the clock stops next: where a step is due, or, while one waits for an event, where one can come."""
+        deadline_us = self.device.next_deadline()
+        furthest_us = self.now_us + SLICE_US
+        closely = closely or self.conductor.awaits_event
+        if deadline_us is not None and (closely or deadline_us > furthest_us):
+            furthest_us = deadline_us
+        wake_us = self.conductor.wake_us()
+        return furthest_us if wake_us is None or wake_us <= self.now_us else min(furthest_us, wake_us)
+
     def wait(self) -> None:
         """Let time pass until the timeline goes on; for when the programmer is at no task. Raises OutOfTime."""
         wake_us = self.conductor.wake_us()
         target_us = self.end_us + 1 if wake_us is None else wake_us
         self.pass_until(target_us, until=lambda: self.conductor.wake_us() != wake_us or not self._waits())
+
+    def control(self, action: Action) -> None:
+        """The tester's hand. A ValueError is the pump's refusal."""
+        self._door.control(action, self.now_us)
+        self.attend()
 
     def attend(self) -> None:
         """Do all that is to be done now."""
@@ -158,16 +175,6 @@ class Stage:
 
     def _waits(self) -> bool:
         return not self.conductor.finished
-
-    def _next_stop_us(self, *, closely: bool = False) -> int:
-        """Where the clock stops next: where a step is due, or, while one waits for an event, where one can come."""
-        deadline_us = self.device.next_deadline()
-        furthest_us = self.now_us + SLICE_US
-        closely = closely or self.conductor.awaits_event
-        if deadline_us is not None and (closely or deadline_us > furthest_us):
-            furthest_us = deadline_us
-        wake_us = self.conductor.wake_us()
-        return furthest_us if wake_us is None or wake_us <= self.now_us else min(furthest_us, wake_us)
 
     def _move(self, stop_us: int) -> None:
         if stop_us > self.end_us:

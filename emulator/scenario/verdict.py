@@ -25,7 +25,8 @@ class Outcome(Enum):
 class Verdict:
     """The result of one run. Times are virtual; `digest` is that of the pump's whole state in the end.
 
-    `began_us`: when the timeline began, after the pump was made ready.
+    began_us      when the timeline began, after the pump was made ready
+    reproducible  whether the wall clock had no part in it
     """
 
     scenario: str
@@ -41,6 +42,7 @@ class Verdict:
     faults_fired: Sequence[str]
     requests: int
     reason: str = ""
+    reproducible: bool = True
 
     @property
     def passed(self) -> bool:
@@ -66,6 +68,7 @@ class Verdict:
             "outcome": self.outcome.name.lower().replace("_", "-"),
             "passed": self.passed,
             "reason": self.reason,
+            "reproducible": self.reproducible,
             "seed": self.seed,
             "began_us": self.began_us,
             "ended_us": self.ended_us,
@@ -114,6 +117,7 @@ def _verdict(
         faults_fired=tuple(stage.fired),
         requests=stage.requests,
         reason=reason,
+        reproducible=stage.lockstep,
     )
 
 

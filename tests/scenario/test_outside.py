@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,59 @@ while not back:
         time.sleep(0.01)
 print(json.dumps({"run_state": "running", "greeted": greeted, "lost": lost}))
 """
+CONTROLLED = """
+title = "A programmer lets an hour pass"
+kind = "own"
+[[step]]
+task = "interrogate"
+[[step]]
+when = { at = "30min" }
+power = "cut"
+[[expect]]
+name = "an-hour"
+of = "run.elapsed_us"
+equals = "70min"
+why = "it has let so much pass, and waited for an event in vain"
+[[expect]]
+name = "seen"
+of = "told.power"
+equals = false
+why = "steps are done on the way"
+[[expect]]
+name = "armed"
+of = "told.armed"
+equals = 1
+why = "the tester's hand is there, too"
+"""
+CONTROLS = """
+import json, sys
+from emulator.control.client import ControlClient
+
+pump = ControlClient(sys.argv[1])
+pump.advance(3_600_000_000)
+pump.arm_fault("drop answer STATUS")
+pump.run_until("frame", limit_us=600_000_000)
+print(json.dumps({"power": pump.truth()["powered"], "armed": len(pump.faults())}))
+"""
+PATIENT = """
+title = "A programmer waits"
+kind = "own"
+[limits]
+virtual = "VIRTUAL"
+[[step]]
+task = "interrogate"
+[[step]]
+when = { at = "1h" }
+power = "cut"
+[[step]]
+when = { at = "2h" }
+kill = true
+[[expect]]
+name = "power"
+of = "power.count"
+equals = 1
+why = "it is cut once"
+"""
 IDLE = """
 title = "A programmer that does nothing"
 kind = "own"
@@ -192,6 +246,33 @@ def test_a_line_that_breaks_is_the_same_for_a_sample_in_process_and_in_one_of_it
     verdict = come_to_the_same(scenario_of(BROKEN), "good", port)
     assert verdict.outcome is Outcome.PASSED
     assert [told.report is not None and told.report["outcome"] for told in verdict.told] == ["failed", "failed", "done"]
+
+
+def test_a_programmer_moves_time_and_looks_at_what_is_so_by_the_control_plane() -> None:
+    verdict = run_outside(scenario_of(CONTROLLED), [sys.executable, "-c", CONTROLS, "{control}"])
+    assert (verdict.outcome, verdict.not_judged) == (Outcome.PASSED, []), verdict
+    assert verdict.reproducible
+
+
+def test_a_programmer_that_shuts_the_pump_down_has_no_verdict() -> None:
+    shuts_down = "import sys; from emulator.control.client import ControlClient; ControlClient(sys.argv[1]).shutdown()"
+    verdict = run_outside(scenario_of(IDLE.replace("WALL", "60s")), [sys.executable, "-c", shuts_down, "{control}"])
+    assert (verdict.outcome, verdict.reason) == (
+        Outcome.NOT_RUN,
+        "the programmer has shut the pump down by the control plane",
+    )
+
+
+@pytest.mark.parametrize(
+    ("virtual", "outcome", "ended"), [("3h", Outcome.PASSED, 2), ("90min", Outcome.OUT_OF_TIME, 1.5)]
+)
+def test_in_real_time_steps_and_limits_come_while_a_programmer_waits(
+    virtual: str, outcome: Outcome, ended: float
+) -> None:
+    scenario = scenario_of(PATIENT.replace("VIRTUAL", virtual))
+    verdict = run_outside(scenario, ["sleep", "600"], speed=Fraction(36_000))
+    assert (verdict.outcome, verdict.reproducible) == (outcome, False)
+    assert verdict.ended_us - verdict.began_us == ended * 3_600_000_000
 
 
 def test_one_that_hangs_is_ended_at_its_deadline() -> None:

@@ -109,6 +109,17 @@ def test_a_programmer_behind_two_dashes_that_hangs_or_is_not_there(tmp_path: Pat
     assert vpump("run", own, "--sample", "good", "--", "true").exit_code == 2
 
 
+def test_real_time_is_told_and_belongs_to_a_programmer_without_the_lockstep_clock(tmp_path: Path) -> None:
+    own = written(tmp_path, OWN.replace("STEP", 'task = "interrogate"'))
+    junit = tmp_path / "junit.xml"
+    result = vpump("run", own, "--speed", "60", "--junit", str(junit), "--", "true")
+    assert result.exit_code == 0
+    assert "Time went by the wall clock" in result.stdout
+    assert b'<property name="reproducible" value="false" />' in junit.read_bytes()
+    for refused in (["--speed", "60"], ["--speed", "60", "--", "x", "{clock}"], ["--speed", "-1", "--", "x"]):
+        assert vpump("run", own, *refused).exit_code == 2
+
+
 def test_a_report_that_cannot_be_written_is_told_before_anything_is_run(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     finished = vpump("run", *SOME, "--junit", str(tmp_path / "file" / "junit.xml"))
