@@ -32,7 +32,7 @@ MAX_FILE_BYTES: Final = 64 * 1024
 ROLES: Final[Mapping[str, Role]] = MappingProxyType({role.name.lower(): role for role in Role})
 
 _SERIAL_ALLOWED = "1 to 8 hex digits, from 00000001 to FFFFFFFE"
-_KEY_ALLOWED = f"{2 * KEY_SIZE} hex digits in quotes"
+KEY_ALLOWED = f"{2 * KEY_SIZE} hex digits in quotes"
 _ROLES_ALLOWED = ", ".join(ROLES)
 _KEY = re.compile(rf"[0-9A-Fa-f]{{{2 * KEY_SIZE}}}", re.ASCII)
 # What may be shown of a name that should not be there: a key that stands in the wrong place is still a key.
@@ -100,6 +100,11 @@ def write_key_file(path: Path, pumps: Mapping[int, RoleKeys]) -> None:
         raise KeyFileError(f"the key file {path} cannot be written: {error.strerror}.") from None
 
 
+def is_key(text: str) -> bool:
+    """Whether a text is a key as it is written."""
+    return _KEY.fullmatch(text) is not None
+
+
 def new_keys(serial_numbers: Iterable[int]) -> dict[int, RoleKeys]:
     """A key by chance for each role of each pump."""
     return {
@@ -151,7 +156,7 @@ def _pumps(path: Path, content: bytes) -> Mapping[int, RoleKeys]:
         line = int(found[1]) if found else text.count("\n") + 1
         raise KeyFileError(
             f"the key file {path}, line {line}: this is no TOML; allowed are tables such as [00C0FFEE], each with "
-            f"{_ROLES_ALLOWED}, such as reader = {_KEY_ALLOWED}."
+            f"{_ROLES_ALLOWED}, such as reader = {KEY_ALLOWED}."
         ) from None
     except RecursionError:
         raise KeyFileError(f"the key file {path} is nested too deeply; it holds tables with keys.") from None
@@ -177,8 +182,8 @@ def _role_keys(path: Path, lines: Mapping[KeyPath, int], table: str, fields: Map
         place = _place(path, lines, table, name)
         if name not in ROLES:
             raise KeyFileError(f"{place}: {_shown(name)} is no role; allowed in [{table}] are {_ROLES_ALLOWED}.")
-        if not isinstance(value, str) or _KEY.fullmatch(value) is None:
-            raise KeyFileError(f"{place}: {name} in [{table}] is no key; allowed are {_KEY_ALLOWED}.")
+        if not isinstance(value, str) or not is_key(value):
+            raise KeyFileError(f"{place}: {name} in [{table}] is no key; allowed are {KEY_ALLOWED}.")
         keys[ROLES[name]] = bytes.fromhex(value)
     if not keys:
         raise KeyFileError(f"{_place(path, lines, table)}: [{table}] holds no key; allowed are {_ROLES_ALLOWED}.")

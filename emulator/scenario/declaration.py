@@ -82,6 +82,9 @@ class StepTable(Struct, frozen=True, forbid_unknown_fields=True):
     syringe: SyringeTable | None = None
     environment: EnvironmentTable | None = None
     identity: Annotated[Quantity | None, Meta(description="another pump, as new, by its serial number")] = None
+    keys: Annotated[
+        dict[str, str] | None, Meta(description="the pump's keys by the role, each 32 hex digits; {}: the test keys")
+    ] = None
     expect: Annotated[str | None, Meta(description='judge an expectation of `at = "step"` now')] = None
 
 

@@ -22,7 +22,8 @@ from emulator.control.awaited import event_predicate
 from emulator.control.refusal import RequestError
 from emulator.faults.arming import arming
 from emulator.faults.syntax import FaultSyntaxError
-from emulator.inputs import ClearFaults, CutPower, RestorePower, SetEnvironment, SwapPump, UseSyringe
+from emulator.inputs import ClearFaults, CutPower, ReplaceKeys, RestorePower, SetEnvironment, SwapPump, UseSyringe
+from emulator.keyfile import KEY_ALLOWED, ROLES, is_key
 from emulator.programmer.program_file import ProgramFileError, read_program_file
 from emulator.programmer.toml_lines import KeyPath, key_lines
 from emulator.quantities import (
@@ -89,6 +90,7 @@ DEEDS: Final = (
     "syringe",
     "environment",
     "identity",
+    "keys",
     "expect",
 )
 WHENS: Final = ("at", "after", "event")
@@ -353,12 +355,24 @@ def _deed(file: _File, path: KeyPath, step: StepTable) -> Deed:
             return Act(_environment(file, path, value))
         case "identity":
             return Act(SwapPump(_serial_number(file, path, value), SESSION_FLOOR))
+        case "keys":
+            return Act(ReplaceKeys(_keys(file, path, value)))
         case "expect":
             return Judge(value)
         case _:
             if value is not True:
                 raise file.error(f"{deed} is false; allowed is true, or nothing", path)
             return Kill() if deed == "kill" else Act(ClearFaults())
+
+
+def _keys(file: _File, path: KeyPath, table: Mapping[str, str]) -> Mapping[str, bytes]:
+    """Keys by the role. A key is shown to nobody, also one that is none."""
+    if table and set(table) != set(ROLES):
+        raise file.error(f"a pump has a key for each of {', '.join(ROLES)}, or with {{}} the test keys", path)
+    for role, key in table.items():
+        if not is_key(key):
+            raise file.error(f"this is no key; allowed are {KEY_ALLOWED}", (*path, role))
+    return {role: bytes.fromhex(key) for role, key in table.items()}
 
 
 def _environment(file: _File, path: KeyPath, table: EnvironmentTable) -> SetEnvironment:

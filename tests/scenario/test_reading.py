@@ -88,6 +88,16 @@ def complaint(text: str | bytes, folder: Path | None = None) -> str:
         ('advance = "1s"', 'identity = "pump"', "line 4, step.identity: 'pump' is no serial number; allowed are up to"),
         (
             'advance = "1s"',
+            'keys = { reader = "x" }',
+            "line 4, step.keys: a pump has a key for each of reader,",
+        ),
+        (
+            'advance = "1s"',
+            'keys = { reader = "SECRET", patient = "SECRET", clinician = "SECRET" }',
+            "line 4, step.keys.reader: this is no key; allowed are 32 hex digits in quotes.",
+        ),
+        (
+            'advance = "1s"',
             'expect = "none"',
             "line 4, step.expect: 'none' is no expectation of a step; allowed are none,",
         ),

@@ -47,3 +47,32 @@ def test_a_program_whose_stage_is_gone_before_it_is_committed_has_failed_and_say
     assert isinstance(report, dict)
     assert report["outcome"] == "failed"
     assert "staged program no longer" in report["reason"]
+
+
+def test_a_pump_that_was_given_other_keys_is_none_of_ours_until_it_has_the_test_keys_again() -> None:
+    other = {role: str(number) * 32 for number, role in enumerate(("reader", "patient", "clinician"))}
+    table = ", ".join(f'{role} = "{key}"' for role, key in other.items())
+    task = '[[step]]\nwhen = "ended"\ntask = "interrogate"\n'
+    text = f"""
+title = "other keys"
+kind = "own"
+[[step]]
+keys = {{ {table} }}
+{task}
+[[step]]
+when = "ended"
+keys = {{}}
+{task}
+[[expect]]
+name = "kept-out"
+of = "sessions.count"
+where = {{ change = "opened" }}
+equals = 1
+why = "whoever does not hold its key gets no session"
+"""
+    verdict = run_virtual(read_scenario("keys.toml", text.encode(), NAMES))
+    refused, done = (told.report for told in verdict.told)
+    assert refused == {"outcome": "failed", "reason": "the pump does not hold our key"}
+    assert done is not None
+    assert done["outcome"] == "done"
+    assert verdict.passed, verdict
