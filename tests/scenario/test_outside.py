@@ -142,6 +142,41 @@ while not back:
         time.sleep(0.01)
 print(json.dumps({"run_state": "running", "greeted": greeted, "lost": lost}))
 """
+KILLED_TWICE = """
+title = "Killed when its line breaks, and again before that is mended"
+kind = "own"
+[[step]]
+fault = "disconnect answer HELLO lasting=10min"
+[[step]]
+task = "interrogate"
+[[step]]
+when = { event = "line", match = { change = "broken" } }
+kill = true
+[[step]]
+when = { after = "1min" }
+task = "interrogate"
+[[step]]
+when = { after = "1min" }
+kill = true
+[[expect]]
+name = "two-minutes"
+of = "run.elapsed_us"
+min = "2min"
+max = "3min"
+why = "a programmer that was killed waits for nothing"
+"""
+GREETS = """
+import signal, sys
+import serial
+from protocol.host_end import HostEnd
+from protocol.messages.link import HelloRequest
+
+end = HostEnd()
+end.request(HelloRequest(major=1, minor=0), 0)
+with serial.serial_for_url(sys.argv[1]) as line:
+    line.write(end.data_to_send())
+    signal.pause()
+"""
 CONTROLLED = """
 title = "A programmer lets an hour pass"
 kind = "own"
@@ -241,9 +276,14 @@ def test_a_line_that_breaks_goes_away_from_a_programmer_and_comes_back(port: str
     assert told.report["lost"] != 0
 
 
-@pytest.mark.parametrize("port", PORTS)
-def test_a_line_that_breaks_is_the_same_for_a_sample_in_process_and_in_one_of_its_own(port: str) -> None:
-    verdict = come_to_the_same(scenario_of(BROKEN), "good", port)
+def test_one_that_is_killed_before_its_line_can_be_opened_never_begins() -> None:
+    verdict = run_outside(scenario_of(KILLED_TWICE), [sys.executable, "-c", GREETS, "{port}"])
+    assert [told.ended for told in verdict.told] == ["killed", "killed"]
+    assert (verdict.outcome, verdict.requests) == (Outcome.PASSED, 1)
+
+
+def test_a_line_that_breaks_is_the_same_for_a_sample_in_process_and_in_one_of_its_own() -> None:
+    verdict = come_to_the_same(scenario_of(BROKEN), "good")
     assert verdict.outcome is Outcome.PASSED
     assert [told.report is not None and told.report["outcome"] for told in verdict.told] == ["failed", "failed", "done"]
 
