@@ -18,6 +18,7 @@ from emulator.scenario.evidence import staged
 from emulator.scenario.outside import OutsideRun, run_outside
 from emulator.scenario.plan import Scenario
 from emulator.scenario.reading import load_scenario, read_scenario
+from emulator.scenario.stage import Stage
 from emulator.scenario.verdict import Outcome
 from emulator.wire import FaultNames, operation_names
 from protocol.messages.operations import OPERATIONS
@@ -313,6 +314,18 @@ def test_in_real_time_steps_and_limits_come_while_a_programmer_waits(
     verdict = run_outside(scenario, ["sleep", "600"], speed=Fraction(36_000))
     assert (verdict.outcome, verdict.reproducible) == (outcome, False)
     assert verdict.ended_us - verdict.began_us == ended * 3_600_000_000
+
+
+def test_a_defect_ends_the_run_and_is_not_taken_for_a_programmer_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(stage: Stage, data: bytes) -> None:
+        if stage.conductor.begun:
+            raise RuntimeError(f"a defect at {data!r}")
+        take(stage, data)
+
+    take = Stage.take
+    monkeypatch.setattr(Stage, "take", broken)
+    with pytest.raises(RuntimeError, match="a defect at"):
+        run_outside(scenario_of(IDLE.replace("WALL", "60s")), [sys.executable, "-c", GREETS, "{port}"])
 
 
 def test_one_that_hangs_is_ended_at_its_deadline() -> None:
