@@ -230,17 +230,17 @@ JOBS = [Job("lost-answer-to-bolus", sample) for sample in ("good", "resends-unde
 def test_what_is_finished_and_not_told_yet_is_told_when_a_person_interrupts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AtOnce, "given", lambda _: None, raising=False)
     monkeypatch.setattr(batch, "ProcessPoolExecutor", AtOnce)
-    told: set[int] = set()
+    told: list[int] = []
 
     def interrupted(place: int, verdict: Verdict) -> None:
         del verdict
-        told.add(place)
+        told.append(place)
         if len(told) == 1:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         perform_all(JOBS, 2, interrupted)
-    assert told == {0, 1}
+    assert set(told) == {0, 1}
 
 
 def test_an_interruption_while_processes_start_is_none_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
