@@ -22,6 +22,7 @@ from protocol.messages.link import AuthAnswer, AuthRequest, OpenAnswer
 from protocol.messages.operations import by_opcode, operation_of
 from protocol.refusals import OK, Nak, NakCode
 from protocol.sessions import Session
+from protocol.slow_requests import LONGEST_US
 from tests.device.desk import HELLO, HOST_ID, SERIAL, frames_in, happened, new_device, of_kind
 from tests.firmware_model.pump_profiles import LONG_LOG
 
@@ -191,6 +192,11 @@ class HandHost:
         payload = self.opened(self.send(self.request(message)))
         assert payload[0] == OK, Nak.decode(payload)
         return decode(operation_of(message).answer, payload[1:])
+
+    def outlast(self) -> None:
+        """Let the pump come to the end of a slow request. What it says of it on the line is put aside unread."""
+        self.device.advance(self.device.now_us + LONGEST_US)
+        self.device.data_to_send(self.device.now_us, port=self.port)
 
     def verdict(self, wire: bytes) -> NakCode | None:
         """What a request is answered with, None for OK."""

@@ -18,6 +18,7 @@ from protocol.frame import Flag, Frame, parse_body
 from protocol.messages.codes import Role
 from protocol.messages.link import CloseRequest
 from protocol.messages.operations import by_name
+from protocol.refusals import NakCode
 from tests.device.desk import HOST_ID, SECOND, happened
 from tests.device.hand_host import HandHost, body_of, live_sessions, nothing_moves
 from tests.device.hurt_sessions import NAMES, THERAPY
@@ -143,6 +144,7 @@ def _live_through(random: Random, device: Device, recorder: Recorder, number: in
     for _ in range(random.randint(LEAST_REQUESTS, MOST_REQUESTS)):
         device.advance(device.now_us + random.randrange(MOST_PAUSE_US))
         request: Any = _Next(host).request(random.choice(random.choice((NAMES, THERAPY))))
-        host.verdict(host.request(request))
+        if host.verdict(host.request(request)) is NakCode.PENDING:
+            host.outlast()
     ENDS[random.choice(tuple(ENDS))](host)
     recorder.haunt()
