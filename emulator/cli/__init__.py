@@ -136,12 +136,15 @@ class CommandLine(click.Group):
             except BrokenPipeError:
                 # The status says more than the pipe: an unknown outcome stays one when nobody reads on.
                 _forget_stdout()
+            if status == EXIT_INTERRUPTED:
+                _outlive_interrupt()
             sys.exit(status)
         except click.Abort as abort:
             if isinstance(abort.__cause__, EOFError):
                 say("there was a question, and nobody to answer it; give the answer as an option (see --help).")
                 sys.exit(EXIT_USAGE)
             say("interrupted.")
+            _outlive_interrupt()
             sys.exit(EXIT_INTERRUPTED)
         sys.exit(result if isinstance(result, int) and not isinstance(result, bool) else 0)
 
@@ -160,6 +163,15 @@ def _forget_stdout() -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
+
+
+def _outlive_interrupt() -> None:
+    """Let the exit status be ours.
+
+    An interrupt that strikes within the `exec` of a text, as when a module makes its dataclasses, marks the whole
+    interpreter: whatever becomes of the exception, in its end it dies of SIGINT. The next such `exec` takes that away.
+    """
+    exec("")  # noqa: S102 - nothing is executed
 
 
 def _usage_sentence(error: click.UsageError) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -226,3 +227,20 @@ def test_a_pipe_that_nobody_reads_is_quiet() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode in (0, EXIT_BROKEN_PIPE)
+
+
+def test_an_interrupt_that_strikes_while_a_module_is_loaded_ends_as_any_other(tmp_path: Path) -> None:
+    script = """
+from emulator.cli import CommandLine, main
+
+def struck(*_):
+    exec("raise KeyboardInterrupt")
+
+CommandLine.get_command = struck
+main(["ls"])
+"""
+    (tmp_path / "struck.py").write_text(script)
+    # As a module, for then the interpreter asks at its end whether an interrupt was left over.
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(__file__).parents[2]}"}
+    ended = subprocess.run([sys.executable, "-m", "struck"], capture_output=True, env=environment, check=False)
+    assert (ended.returncode, ended.stderr.strip()) == (130, b"vpump: interrupted.")
