@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ import click
 
 from emulator import VERSION
 from emulator.cli.errors import EXIT_INTERRUPTED, say
+from emulator.cli.loading import load_command
 
 EXIT_USAGE = 2
 EXIT_BROKEN_PIPE = 141  # as of a program that SIGPIPE ended, which is what a shell expects of `vpump … | head`
@@ -94,9 +94,7 @@ class CommandLine(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
-        command = getattr(importlib.import_module(f"emulator.cli.{entry.module}"), cmd_name)
-        assert isinstance(command, click.Command)  # noqa: S101 - a defect of ours, not a user's mistake
-        return command
+        return load_command(entry.module, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without loading them."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
 import click
+
+from emulator.cli.loading import load_command
 
 _EXAMPLES: Final = """
 \b
@@ -45,9 +46,7 @@ class _Commands(click.Group):
         if cmd_name not in _PLACES:
             return None
         module, name = _PLACES[cmd_name]
-        command = getattr(importlib.import_module(f"emulator.cli.{module}"), name)
-        assert isinstance(command, click.Command)  # noqa: S101 - a defect of ours, not a user's mistake
-        return command
+        return load_command(module, name)
 
 
 @click.group(cls=_Commands, epilog=_EXAMPLES)

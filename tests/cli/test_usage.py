@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tomllib
@@ -26,6 +27,7 @@ from emulator.cli.errors import (
     Refused,
     UsageFailure,
 )
+from emulator.cli.loading import load_command
 
 ROOT = Path(__file__).resolve().parents[2]
 OWN = ["keys", "interrogate", "caps", "bolus", "therapy", "op", "alarm", "log", "watch", "send", "decode"]
@@ -227,6 +229,20 @@ def test_a_pipe_that_nobody_reads_is_quiet() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode in (0, EXIT_BROKEN_PIPE)
+
+
+def test_an_interrupt_waits_until_the_module_of_a_command_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def struck(name: str) -> object:
+        signal.raise_signal(signal.SIGINT)
+        loaded.append(name)
+        return load(name)
+
+    loaded: list[str] = []
+    load = importlib.import_module
+    monkeypatch.setattr(importlib, "import_module", struck)
+    with pytest.raises(KeyboardInterrupt):
+        load_command("reading", "caps")
+    assert loaded == ["emulator.cli.reading"]
 
 
 def test_an_interrupt_that_strikes_while_a_module_is_loaded_ends_as_any_other(tmp_path: Path) -> None:
