@@ -20,6 +20,9 @@ class PumpTable(Struct, frozen=True, forbid_unknown_fields=True):
 
     profile: Annotated[str, Meta(description="a shipped profile, or a file beside the scenario")] = "reference-20"
     seed: Annotated[int, Meta(ge=0, le=0xFFFF_FFFF, description="what all that is left to chance begins with")] = 0
+    serial_number: Annotated[
+        Quantity | None, Meta(description="up to eight hex digits; it follows from the seed if there is none")
+    ] = None
     insecure: Annotated[bool, Meta(description="no keys are asked")] = False
     program: Annotated[
         str | None, Meta(description="a shipped program, or a file beside the scenario, that it has from the start")

@@ -35,7 +35,7 @@ def make_device(scenario: Scenario) -> Device:
     return build_device(
         pump.profile,
         seed=pump.seed,
-        serial_number=serial_number_for(pump.seed),
+        serial_number=serial_number_for(pump.seed) if pump.serial_number is None else pump.serial_number,
         insecure=pump.insecure,
         session_floor=SESSION_FLOOR,
     )

@@ -17,13 +17,18 @@ SESSION_FLOOR: Final = 0
 
 @dataclass(frozen=True, slots=True)
 class PumpPlan:
-    """The pump of a scenario. `program`: name and text of the program that it has when the timeline begins."""
+    """The pump of a scenario.
+
+    serial_number  None: the one that follows from the seed
+    program        name and text of the program that it has when the timeline begins
+    """
 
     profile: str
     seed: int
     insecure: bool
     role: str
     program: tuple[str, bytes] | None
+    serial_number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

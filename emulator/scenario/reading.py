@@ -276,7 +276,9 @@ def _pump(file: _File, table: PumpTable) -> PumpPlan:
         profile = str(_beside(file, profile, ("pump", "profile"), shipped_profiles()))
         file.read(lambda text: profile_text(text).parse(), profile, ("pump", "profile"))
     program = _program(file, table.program, ("pump", "program")) if table.program is not None else None
-    return PumpPlan(profile, table.seed, table.insecure, table.role, program)
+    number = table.serial_number
+    serial_number = None if number is None else _serial_number(file, ("pump", "serial_number"), number)
+    return PumpPlan(profile, table.seed, table.insecure, table.role, program, serial_number)
 
 
 def _program(file: _File, name: str, path: KeyPath) -> tuple[str, bytes]:
