@@ -95,8 +95,8 @@ TESTS: dict[str, tuple[str, ...]] = {
     "pytest": ("--cov", "--cov-report=term", *(f"--ignore={path}" for path in UNTRACED)),
     "searches": UNTRACED,
 }
-# Who drives other processes waits for them, and leaves a core to another worker.
-WAITING_WORKERS = {"pytest": 0, "searches": 1}
+# Who drives other processes waits for them, and leaves a core to other workers.
+WAITING_WORKERS = {"pytest": 0, "searches": 2}
 PARTS = (*LINTERS, *TESTS)
 
 
