@@ -85,11 +85,9 @@ UNTRACED = (
     "tests/protocol/test_secured_line.py",
     "tests/pytest_plugin",
     "tests/repository/test_soak.py",
-    "tests/scenario/test_library.py",
     "tests/scenario/test_outside.py",
     "tests/scenario/test_run.py",
     "tests/serving/test_serve_command.py",
-    "tests/strategies",
 )
 TESTS: dict[str, tuple[str, ...]] = {
     "pytest": ("--cov", "--cov-report=term", *(f"--ignore={path}" for path in UNTRACED)),
