@@ -80,6 +80,7 @@ UNTRACED = (
     "tests/programmer/test_odd_pumps.py",
     "tests/programmer/test_one_dose.py",
     "tests/programmer/test_programming.py",
+    "tests/protocol/test_bounded_reading.py",
     "tests/protocol/test_channel.py",
     "tests/protocol/test_lossy_line.py",
     "tests/protocol/test_secured_line.py",
