@@ -174,7 +174,7 @@ def start_journal(
     except JournalFailed as failed:
         raise UsageFailure(f"--journal: {failed}") from None
     stack.callback(sink.close)
-    journaled = JournaledDevice(device, sink.put)
+    journaled = JournaledDevice(device, sink.put, len(options.ports))
     stack.callback(journaled.close)
     return journaled
 

@@ -46,9 +46,10 @@ def event_mark(event: Event) -> str:
 class JournaledDevice:
     """A device behind its journal; to whoever serves it, the device itself."""
 
-    def __init__(self, device: Device, put: Put) -> None:
+    def __init__(self, device: Device, put: Put, ports: int) -> None:
         self.device = device
         self._put = put
+        self._ports = ports
         self._inputs = 0
         self._sent: dict[int, bytes] = {}
         self._marks: list[str] = []
@@ -147,8 +148,15 @@ class JournaledDevice:
         return self.device.truth()
 
     def close(self) -> None:
-        """Nothing more happens: write what is left, and the state at the end."""
-        self._tell()
+        """Nothing more happens: write what is left, and the state at the end.
+
+        A driver that has failed leaves with the device what it has not taken any more: it came of the last input, too.
+        """
+        for port in range(self._ports):
+            while self.data_to_send(self.device.now_us, port=port):
+                pass
+        while self.next_event() is not None:
+            pass
         if not self._broken:
             self._check("end")
 

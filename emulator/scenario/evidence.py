@@ -59,7 +59,7 @@ def staged(scenario: Scenario, folder: Path | None = None, port: str = PORT) -> 
         except OSError as error:
             raise EvidenceFailed(f"{error.filename} cannot be written: {error.strerror}.") from None
         journal.write(_journal_header(scenario, device, port).encode())
-        door = JournaledDevice(device, lambda line: _written(journal.write(line.encode())))
+        door = JournaledDevice(device, lambda line: _written(journal.write(line.encode())), ports=1)
         stack.callback(door.close)
         watch, flush = _recording(scenario, device, capture.write, port)
         stack.callback(flush)

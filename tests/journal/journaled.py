@@ -123,8 +123,9 @@ def journal_of(
     keys: Mapping[str, bytes] | None = None,
     protocol: InstalledProtocol | None = None,
     close: bool = True,
+    taken: bool = True,
 ) -> list[str]:
-    """The lines of a new pump's journal."""
+    """The lines of a new pump's journal; `taken`: whether its driver lived to take what came of the last input."""
     spoken = protocol or installed_protocol("vpump")
     built = build_device("reference-20", 0, SERIAL, insecure=False, session_floor=0, keys=keys, protocol=spoken)
     header = header_of(
@@ -138,12 +139,13 @@ def journal_of(
         ports=("pty",) * PORTS,
     )
     lines = [header.line()]
-    device = JournaledDevice(built, lines.append)
+    device = JournaledDevice(built, lines.append, PORTS)
     drain(device)
-    for happening in inputs:
+    for number, happening in enumerate(inputs, 1):
         with contextlib.suppress(ValueError):
             device.apply(happening)
-        drain(device)
+        if taken or number < len(inputs):
+            drain(device)
     if close:
         device.close()
     return lines

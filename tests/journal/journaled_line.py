@@ -96,7 +96,7 @@ async def _live(random: Random, session: list[Input], path: Path) -> None:
     )
     told: list[str] = []
     sink = JournalSink(path, header.line(), told.append)
-    journaled = JournaledDevice(device, sink.put)
+    journaled = JournaledDevice(device, sink.put, PORTS)
     ports = [open_port(parse_port("pty")) for _ in range(PORTS)]
     serving = Serving(journaled, ports, Pacer(Fraction(1), Fraction(1), time.monotonic_ns()))
     serving.start()

@@ -119,6 +119,15 @@ def test_a_journal_of_a_pump_that_was_killed_replays_to_its_end(seed: int, data:
     )
 
 
+@settings(max_examples=20)
+@given(seeds, st.integers(1, 40))
+def test_what_a_driver_that_failed_has_not_taken_came_of_the_last_input_too(seed: int, steps: int) -> None:
+    inputs = session_by_chance(Random(seed), 40)[:steps]  # noqa: S311
+    lines = journal_of(inputs, taken=False)
+    assert replay_of(lines).divergence is None
+    assert lines == journal_of(inputs), "as if it had been taken"
+
+
 def torn_input(text: str) -> bool:
     return text.rpartition("\n")[2].startswith('{"input"')
 
