@@ -58,7 +58,7 @@ class RunningPump:
 
     serial_number   eight hexadecimal digits
     control         the URL of its control plane, if it has one; `control_token` is None where the file system guards it
-    speed           virtual seconds per second, a decimal number
+    speed           virtual seconds per second
     started         seconds since 1970
     protocol        the name of what it speaks
     """
@@ -69,7 +69,7 @@ class RunningPump:
     control_token: str | None
     profile: str
     seed: int
-    speed: str
+    speed: float
     pid: int
     started: float
     protocol: str = OUR_PROTOCOL
@@ -184,7 +184,7 @@ def _read(path: Path) -> RunningPump | None:
             control_token=_text_or_none(document["control_token"]),
             profile=str(document["profile"]),
             seed=int(document["seed"]),
-            speed=str(document["speed"]),
+            speed=_number(document["speed"]),
             pid=int(document["pid"]),
             started=float(document["started"]),
             protocol=str(document["protocol"]),
@@ -197,6 +197,13 @@ def _read(path: Path) -> RunningPump | None:
 def _files(value: object) -> RunFiles:
     found = value if isinstance(value, dict) else {}
     return RunFiles(*(_text_or_none(found.get(described.name)) for described in fields(RunFiles)))
+
+
+def _number(value: object) -> float:
+    """As it stands there, so that 1 stays 1 as in the ready line."""
+    if not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is no number")
+    return value
 
 
 def _text_or_none(value: object) -> str | None:

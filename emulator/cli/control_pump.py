@@ -113,5 +113,5 @@ def _words(answer: Environment) -> str:
 def _centidegrees(text: str) -> int:
     match = _DEGREES.fullmatch(text)
     if match is None:
-        raise UsageFailure(f"--temperature: '{text}' is none; write degrees Celsius, such as 39.5C.")
+        raise UsageFailure(f"--temperature: '{text}' is no temperature; write degrees Celsius, such as 39.5C.")
     return int(Decimal(match["number"]) * _CENTIDEGREES)

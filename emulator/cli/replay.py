@@ -87,7 +87,7 @@ def _until_us(text: str | None) -> int | None:
     try:
         return parse_duration_us(text)
     except QuantityError as error:
-        raise UsageFailure(f"--until: {error}") from None
+        raise UsageFailure(f"--until: {error}.") from None
 
 
 def _words(replayed: Replayed) -> str:

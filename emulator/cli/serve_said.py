@@ -95,7 +95,7 @@ def running_pump(
         control_token=None if control is None else control.token,
         profile=device.profile_name,
         seed=options.seed,
-        speed=str(_number(options.speed)),
+        speed=_number(options.speed),
         pid=os.getpid(),
         started=time.time(),
         protocol=options.protocol.name,

@@ -48,11 +48,17 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class ControlClient(PumpControl):
-    """The tester's hand on one pump. Each request is a connection of its own, so any thread may use a client."""
+    """The tester's hand on one pump. Each request is a connection of its own, so any thread may use a client.
+
+    Raises ControlSpecError for a URL or a token that can be none.
+    """
 
     def __init__(self, url: str, token: str | None = None, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
         self.url = url
         self._address = parse_control_url(url)
+        if token is not None and not (token.isascii() and token.isprintable()):
+            # Not shown: a token that is nearly right is a secret, too.
+            raise ControlSpecError("the token has characters that none has; allowed is printable ASCII")
         self._token = token
         self._timeout_s = timeout_s
 

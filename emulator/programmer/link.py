@@ -34,6 +34,8 @@ US_PER_S = 1_000_000
 
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENXIO, errno.ENODEV})
 _IN_USE = frozenset({errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK})
+_HUNG_UP = ("returned no data", os.strerror(errno.EIO))
+"""What pyserial, or the system below it, says of a line that has been pulled; which of them is a matter of chance."""
 
 
 class LinkError(Exception):
@@ -338,6 +340,8 @@ def _opening_error(url: str, error: OSError | ValueError) -> LinkError:
 def _plain(error: Exception) -> str:
     """What went wrong, without the layers of wrapping that pyserial puts around it."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if any(words in text for words in _HUNG_UP):
+        return "its other end has gone"
     return text.rpartition("] ")[2].strip().rstrip(".") or type(error).__name__
 
 

@@ -133,7 +133,7 @@ def test_several_pumps_and_none_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def pump(number: int) -> RunningPump:
         ports = (PortRecord("pty", f"/dev/pts/9{number}"),)
-        return RunningPump(f"0000000{number}", ports, None, None, "reference-20", 0, "1", 100 + number, 0.0)
+        return RunningPump(f"0000000{number}", ports, None, None, "reference-20", 0, 1, 100 + number, 0.0)
 
     monkeypatch.setattr(running, "running_pumps", lambda: [pump(1), pump(2)])
     result = vpump("interrogate")
@@ -151,7 +151,7 @@ def test_a_pump_that_speaks_another_protocol(monkeypatch: pytest.MonkeyPatch, tm
     device.touch()
     link.symlink_to(device)
     ports = (PortRecord("pty", str(device)),)
-    pump = RunningPump("00C0FFEE", ports, None, None, "reference-20", 0, "1", 100, 0.0, protocol="wand")
+    pump = RunningPump("00C0FFEE", ports, None, None, "reference-20", 0, 1, 100, 0.0, protocol="wand")
     monkeypatch.setattr(running, "running_pumps", lambda: [pump])
     only = "speaks the protocol wand, and this command only vpump; 'vpump send' speaks any."
     for port, named in ((str(device), device), (str(link), link), (None, device)):

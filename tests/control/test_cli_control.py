@@ -42,7 +42,7 @@ def running_pump(control: str | None, token: str | None, pid: int | None = None)
         control_token=token,
         profile="reference-20",
         seed=0,
-        speed="1",
+        speed=1,
         pid=os.getpid() if pid is None else pid,
         started=1.0,
     )

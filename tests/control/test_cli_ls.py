@@ -26,7 +26,7 @@ PUMP = RunningPump(
     control_token="not-to-be-shown",  # noqa: S106 - stands for a token
     profile="reference-20",
     seed=0,
-    speed="1",
+    speed=1,
     pid=os.getpid(),
     started=1.0,
 )
@@ -63,6 +63,7 @@ def test_a_document_has_everything_but_the_token() -> None:
     assert document["serial_number"] == "00C0FFEE"
     assert document["ports"][0] == {"spec": "pty", "url": "/dev/pts/3"}
     assert document["control"] == "http://127.0.0.1:8123"
+    assert document["speed"] == 1, "a number, as in the ready line"
     assert "not-to-be-shown" not in result.stdout
 
 

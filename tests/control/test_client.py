@@ -72,6 +72,13 @@ def test_a_wrong_token_is_refused(served_tcp: ServedControl) -> None:
         assert caught.value.status == 401
 
 
+@pytest.mark.parametrize("token", ["secret\n", "a\rsecret", "secret→"])
+def test_what_can_be_no_token_is_refused_and_not_shown(socket_path: Path, token: str) -> None:
+    with pytest.raises(ControlSpecError, match="the token has characters that none has") as caught:
+        ControlClient(f"unix:{socket_path}", token)
+    assert "secret" not in str(caught.value)
+
+
 def test_a_body_that_is_too_large_is_refused(served: ServedControl) -> None:
     with pytest.raises(ControlError) as caught:
         client_of(served).arm_fault("x" * 70_000)

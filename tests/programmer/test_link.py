@@ -94,6 +94,6 @@ def test_a_line_that_breaks(pty: tuple[int, str]) -> None:
 
     thread = threading.Thread(target=hang_up)
     thread.start()
-    with pytest.raises(LinkBroke, match="broke"):
+    with pytest.raises(LinkBroke, match=f"^the line to {pty[1]} broke: its other end has gone\\.$"):
         SerialLink(pty[1])
     thread.join()

@@ -21,7 +21,7 @@ PUMP = RunningPump(
     control_token="secret",  # noqa: S106 - a secret of this test
     profile="reference-20",
     seed=0,
-    speed="0.5",
+    speed=0.5,
     pid=os.getpid(),
     started=1.5,
 )
