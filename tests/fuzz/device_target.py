@@ -1,4 +1,5 @@
-"""A whole pump under acts that a fuzzer chooses: lines, handshakes, frames under each role's own keys, time, power.
+"""A whole pump under acts that a fuzzer chooses: lines, handshakes, frames under each role's own keys, time, power,
+what is around it, and another pump in its place.
 
 Nothing that comes over a line is an exception, every answer is one that a programmer can read, every queue stays
 within its bound, and whoever has no right to change what is delivered does not.
@@ -12,9 +13,10 @@ from typing import Final
 
 from emulator.device import Device
 from emulator.events import FrameSeen
-from emulator.inputs import CutPower, LineChange, RestorePower
+from emulator.inputs import CutPower, LineChange, RestorePower, RestoreState, SetEnvironment, SwapPump
 from emulator.lines import OUTPUT_LIMIT
 from emulator.vpump_wire import VpumpWire
+from firmware_model.plant.condition import HIGHEST_CC, LOWEST_CC
 from protocol.channel import Direction, Opener, Sealer, TagWrong
 from protocol.explain import explain
 from protocol.fields import decode, encode
@@ -26,7 +28,8 @@ from protocol.messages.codes import Role
 from protocol.messages.link import OpenAnswer
 from protocol.messages.operations import by_name
 from protocol.refusals import OK
-from tests.device.desk import HELLO, HOST_ID, SECOND, SERIAL, happened, new_device
+from tests.device.desk import HELLO, HOST_ID, SECOND, SERIAL, happened
+from tests.device.hand_host import recorded_device
 from tests.fuzz.acts import acts_of, number
 from tests.fuzz.end_keys import PORTS, ROLES, keys_of
 
@@ -49,20 +52,25 @@ class _Client:
 class FuzzedPump:
     """A pump with a session of each role, each on its own line, and a line for strangers."""
 
-    device: Device = field(default_factory=lambda: new_device(insecure=False))
+    device: Device = field(default_factory=recorded_device)
     clients: dict[Role, _Client] = field(default_factory=dict)
     challenges: int = 0
     undisturbed: str = ""
+    saved: bytes = b""
 
     def __post_init__(self) -> None:
-        device = self.device
         for port in range(STRANGERS_PORT + 1):
-            device.line(LineChange.OPENED, 0, port)
+            self.device.line(LineChange.OPENED, 0, port)
+        self.begin_sessions()
+
+    def begin_sessions(self) -> None:
+        """A session of each role, as if its handshake had been."""
+        device = self.device
         assert isinstance(device.wire, VpumpWire)
-        sessions = device.wire._end._sessions
+        sessions, now = device.wire._end._sessions, device.now_us
         for role in ROLES:
             begun = sessions.begin(
-                session_id=int(role), port=PORTS[role], role=role, host_id=HOST_ID, now=0, keys=keys_of(role)
+                session_id=int(role), port=PORTS[role], role=role, host_id=HOST_ID, now=now, keys=keys_of(role)
             )
             self.clients[role] = _Client(
                 begun.session_id,
@@ -70,7 +78,7 @@ class FuzzedPump:
                 Sealer(keys_of(role), Direction.HOST_TO_PUMP),
                 Opener(keys_of(role), Direction.PUMP_TO_HOST),
             )
-        device.advance(0)
+        device.advance(now)
         happened(device)
 
     def act(self, verb: int, argument: bytes) -> None:
@@ -222,6 +230,26 @@ class FuzzedPump:
         if not argument:
             self.device.control(RestorePower(), self.device.now_us)
 
+    def around(self, argument: bytes) -> None:
+        """Another temperature, and a magnetic field or none."""
+        temperature_cc = LOWEST_CC + number(argument[:2]) % (HIGHEST_CC - LOWEST_CC + 1)
+        change = SetEnvironment(temperature_cc, field_on=bool(number(argument[2:3]) & 1))
+        self.device.control(change, self.device.now_us)
+
+    def swap(self, argument: bytes) -> None:
+        """Another pump, of the same serial number or of the next one."""
+        self.device.control(SwapPump(SERIAL + number(argument[:1]) % 2, number(argument[1:5])), self.device.now_us)
+        self.begin_sessions()
+
+    def state(self, argument: bytes) -> None:
+        """A save-state is made; or, with an argument, the one that was made is restored."""
+        if not argument:
+            self.saved = self.device.save_state()
+        elif self.saved:
+            self.device.control(RestoreState(self.saved, number(argument[:4])), self.device.now_us)
+            if self.device.has_power:
+                self.begin_sessions()
+
 
 Verb = tuple[Callable[[FuzzedPump, bytes], None], bool]
 """What is done, and whether it may change what is delivered."""
@@ -239,8 +267,13 @@ VERBS: Final[tuple[Verb, ...]] = (
     (FuzzedPump.wait, True),
     (FuzzedPump.line, True),
     (FuzzedPump.power, True),
+    (FuzzedPump.around, True),
+    (FuzzedPump.swap, True),
+    (FuzzedPump.state, True),
 )
-RAW, BODY, CLEAR, READER, PATIENT, CLINICIAN, FORGED, HANDSHAKE, WAIT, LINE, POWER = range(len(VERBS))
+RAW, BODY, CLEAR, READER, PATIENT, CLINICIAN, FORGED, HANDSHAKE, WAIT, LINE, POWER, AROUND, SWAP, STATE = range(
+    len(VERBS)
+)
 
 
 def device(data: bytes) -> None:

@@ -187,6 +187,11 @@ def _device() -> Iterator[bytes]:
     yield b"".join(act(device_target.RAW, bytes((port,)) + CHECK_VECTORS[port].wire) for port in range(4))
     yield act(device_target.BODY, b"\x03" + CHECK_VECTORS[0].body[:-4])
     yield act(device_target.POWER, b"\x01") + ask_all + act(device_target.POWER) + ask_all
+    yield act(device_target.AROUND, b"\xff\x20\x01") + _bolus() + wait + act(device_target.AROUND) + ask_all
+    yield _bolus() + act(device_target.SWAP, b"\x00\x09") + ask_all + act(device_target.SWAP, b"\x01") + ask_all
+    begun = _bolus() + act(device_target.STATE) + wait + cancel
+    yield begun + act(device_target.STATE, b"\x09") + ask_all + wait + cancel + ask_all
+    yield begun + act(device_target.POWER, b"\x01") + act(device_target.STATE, b"\x09") + ask_all
 
 
 _MAKERS: Final[Mapping[str, Callable[[], Iterator[bytes]]]] = {
