@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from emulator.scenario.expectations import EXITED
+
 MOST_REPORT_BYTES: Final = 65_536
 
 
@@ -69,6 +71,18 @@ def kill(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+
+
+def how_ended(status: int) -> str:
+    """How a process has ended, for people; `status` is that of asyncio, negative for a signal."""
+    if status == 0:
+        return EXITED
+    if status > 0:
+        return f"exit status {status}"
+    try:
+        return f"ended by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"ended by signal {-status}"
 
 
 def report_in(file: Path, said: Path, said_before: int) -> Mapping[str, object] | None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from emulator.events import Event
 from emulator.scenario.plan import Expectation
 from emulator.scenario.subjects import ALARMS, Limit, Subject, Value, shown
+
+EXITED: Final = "exited"
+"""How a task has ended that has come to its end."""
 
 
 class Looks(Protocol):
@@ -148,7 +151,9 @@ class Judgement:
         subject, limit = expectation.subject, expectation.limit
         text = limit_text(subject, limit)
         if subject.family == "told" and self._report(subject) is None:
-            said = "the programmer reported nothing"
+            told = self._last_told(subject)
+            beside = "" if told is None or told.ended == EXITED else f": {told.ended}"
+            said = f"the programmer reported nothing{beside}"
             return Measured(expectation.name, subject.text, subject.described, None, text, None, expectation.why, said)
         value = self._value(subject, looks)
         met = _within(value, limit)
@@ -175,10 +180,14 @@ class Judgement:
                 return _of_many(subject, looks.alarms())
 
     def _report(self, subject: Subject) -> Mapping[str, object] | None:
-        """The last report of the task that is meant."""
+        told = self._last_told(subject)
+        return None if told is None else told.report
+
+    def _last_told(self, subject: Subject) -> Told | None:
+        """What came of the last task that is meant."""
         word = subject.where.get("task")
         told = [each for each in self.told if word in (None, each.word)]
-        return told[-1].report if told else None
+        return told[-1] if told else None
 
 
 def _of_many(subject: Subject, many: Sequence[Mapping[str, object]]) -> object:

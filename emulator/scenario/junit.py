@@ -5,6 +5,7 @@ Nothing in it depends on the wall clock, so that the same run gives the same fil
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -44,7 +45,7 @@ def _case(suite: Element, verdict: Verdict) -> None:
         message = "; ".join(said) or ": ".join(part for part in (verdict.outcome.value, verdict.reason) if part)
         found = SubElement(case, kind, {"message": _clean(message), "type": verdict.outcome.name.lower()})
         found.text = _clean("\n".join(f"{each.name}: {each.why}" for each in verdict.failures))
-    told = "\n".join(f"{each.task}: {each.ended}, {each.report}" for each in verdict.told)
+    told = "\n".join(f"{each.task}: {each.ended}, {json.dumps(each.report)}" for each in verdict.told)
     SubElement(case, "system-out").text = _clean(told)
 
 

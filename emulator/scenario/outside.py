@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final
 from emulator.ports.port import Port
 from emulator.ports.spec import PtySpec, open_port, parse_port
 from emulator.scenario.clock import MAX_LINE_BYTES
-from emulator.scenario.command import ProgrammerNotStarted, asks_for, filled, kill, report_in, start
+from emulator.scenario.command import ProgrammerNotStarted, asks_for, filled, how_ended, kill, report_in, start
 from emulator.scenario.controlled import StagedPump
 from emulator.scenario.evidence import staged
 from emulator.scenario.expectations import Told
@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 US_PER_S: Final = 1_000_000
 KILLED: Final = "killed"
 SAID: Final = ("stdout", "stderr")
+MOST_SAID_BYTES: Final = 16 * 1024 * 1024
+LOOK_S: Final = 0.1
+"""How often it is looked whether a programmer has printed more than that."""
 
 
 @dataclass(slots=True)
@@ -93,12 +96,12 @@ class OutsideRun:
                 self.stage.begin()
                 while not self.stage.conductor.finished or self.stage.orders:
                     await self._go_on()
-            return judged(self.scenario, self.stage, programmer)
+            return self._unless_mute(judged(self.scenario, self.stage, programmer))
         except TimeoutError:
             limit = f"it had {self.scenario.wall_us / US_PER_S:g} s"
             return broken_off(self.scenario, self.stage, programmer, Outcome.HUNG, limit)
         except OutOfTime:
-            return broken_off(self.scenario, self.stage, programmer, Outcome.OUT_OF_TIME)
+            return self._unless_mute(broken_off(self.scenario, self.stage, programmer, Outcome.OUT_OF_TIME))
         except StagingFailed as failed:
             return broken_off(self.scenario, self.stage, programmer, Outcome.NOT_RUN, str(failed))
         finally:
@@ -107,6 +110,14 @@ class OutsideRun:
             if control is not None:
                 await control.stop()
             self.port.close()
+
+    def _unless_mute(self, verdict: Verdict) -> Verdict:
+        """The verdict, but for a programmer that never was one: what it did not do wrong says nothing of it."""
+        told = self.stage.conductor.judgement.told
+        if self._line.heard or not told or any(each.report is not None or each.ended == KILLED for each in told):
+            return verdict
+        reason = f"the programmer sent nothing to its port and reported nothing ({told[0].task}: {told[0].ended})"
+        return replace(verdict, outcome=Outcome.NOT_RUN, reason=reason)
 
     async def _open_control(self) -> ControlHandle:
         from emulator.control.server import start_control
@@ -212,7 +223,9 @@ class OutsideRun:
             self._real_time.begin()
         ended, stopped = asyncio.ensure_future(self._process.wait()), asyncio.ensure_future(self._stop.wait())
         try:
-            await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            while not ended.done() and not stopped.done():
+                await asyncio.wait({ended, stopped}, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+                self._look_at_what_it_prints()
         finally:
             stopped.cancel()
             if self._real_time is not None:
@@ -221,9 +234,14 @@ class OutsideRun:
         status = await ended
         await self._line.end()
         self._raise_failure()
-        how = KILLED if self._is_killed() else "exited" if status == 0 else f"exit status {status}"
+        how = KILLED if self._is_killed() else how_ended(status)
         report = None if self._is_killed() else report_in(self._report_path, said, said_before)
         return Told(task.text, task.word, report, how, self.stage.now_us)
+
+    def _look_at_what_it_prints(self) -> None:
+        for name in SAID:
+            if (self.folder / name).stat().st_size > MOST_SAID_BYTES:
+                self._stop_run(f"the programmer printed more than {MOST_SAID_BYTES // 1024 // 1024} MiB to {name}")
 
     async def _start(self, task: Task, out: int, err: int) -> None:
         values = {

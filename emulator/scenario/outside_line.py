@@ -49,6 +49,7 @@ class OutsideLine:
     obey          does what the stage has ordered for the programmer
     stands_still  whether the programmer cannot let time pass without its line
     dead          whether the programmer has been killed: it sends nothing any more, and nothing is sent to it
+    heard         whether a byte has ever come from it
     """
 
     stage: Stage
@@ -57,6 +58,7 @@ class OutsideLine:
     obey: Callable[[], None]
     stands_still: bool
     dead: bool = False
+    heard: bool = False
     _line: _Opened = field(init=False)
     _closed: asyncio.Event = field(default_factory=asyncio.Event)
     _clock: tuple[ClockRequest, asyncio.StreamWriter] | None = None
@@ -86,6 +88,7 @@ class OutsideLine:
 
     def received(self, data: bytes) -> None:
         """Bytes from it."""
+        self.heard = True
         self._line.received += len(data)
         for frame in self._line.cutter.feed(data, self.stage.now_us):
             if self.dead:

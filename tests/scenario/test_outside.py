@@ -337,17 +337,34 @@ def test_one_that_hangs_is_ended_at_its_deadline() -> None:
 @pytest.mark.parametrize(
     ("script", "met"),
     [
-        ("exit 3", None),
-        ("echo no JSON", None),
+        ('echo x >"$1"; exit 3', None),
+        ('echo x >"$1"; echo no JSON', None),
         ('echo a word first; echo \'{"run_state": "running"}\'', True),
         ('echo \'{"run_state": "stopped"}\'', False),
         ('echo \'{"run_state": "running"}\' >"$0"; echo \'{"run_state": "stopped"}\'', True),
     ],
 )
 def test_a_report_is_the_file_or_the_last_line_or_nothing(script: str, met: bool | None) -> None:
-    verdict = run_outside(scenario_of(IDLE.replace("WALL", "60s")), ["sh", "-c", script, "{report}"])
+    verdict = run_outside(scenario_of(IDLE.replace("WALL", "60s")), ["sh", "-c", script, "{report}", "{port}"])
     assert [each.met for each in verdict.measured] == [met]
     assert verdict.outcome is (Outcome.FAILED if met is False else Outcome.PASSED)
+
+
+@pytest.mark.parametrize(
+    ("script", "ended"), [("exit 3", "exit status 3"), ("kill -SEGV $$", "ended by SIGSEGV"), ("true", "exited")]
+)
+def test_one_that_neither_sends_nor_reports_anything_has_no_verdict(script: str, ended: str) -> None:
+    verdict = run_outside(scenario_of(IDLE.replace("WALL", "60s")), ["sh", "-c", script])
+    assert (verdict.outcome, verdict.passed) == (Outcome.NOT_RUN, False)
+    assert verdict.reason == f"the programmer sent nothing to its port and reported nothing (interrogate: {ended})"
+
+
+def test_one_that_prints_without_end_is_ended_before_the_disk_is_full(tmp_path: Path) -> None:
+    verdict = run_outside(scenario_of(IDLE.replace("WALL", "60s")), ["yes"], folder=tmp_path)
+    assert (verdict.outcome, verdict.reason) == (
+        Outcome.NOT_RUN,
+        "the programmer printed more than 16 MiB to stdout",
+    )
 
 
 def test_whenever_a_run_is_broken_off_nothing_of_the_programmer_goes_on(tmp_path: Path) -> None:
