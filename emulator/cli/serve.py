@@ -13,6 +13,7 @@ from emulator.cli.errors import CommandFailure, Interrupted, UsageFailure, reque
 from emulator.cli.serve_options import (
     ServeOptions,
     device_of,
+    need_files_of_their_own,
     read_artefacts,
     read_faults,
     read_insecure,
@@ -151,6 +152,7 @@ def serve(
     base_speed = read_speed("--speed", speed)
     number = serial_number_of(serial_number, seed)
     spoken = protocol_named(protocol)
+    need_files_of_their_own(state=state, journal=journal, capture=capture)
     options = ServeOptions(
         ports=read_ports(listen),
         protocol=spoken,

@@ -65,7 +65,7 @@ def open_state(path: Path, stack: contextlib.ExitStack) -> StateFile:
 
 
 def keeper(file: StateFile, device: Device) -> Callable[[], None]:
-    """What keeps the pump in the file of --state as it is then, and has done so once."""
+    """What keeps the pump in the file of --state as it is then; it raises NotKept."""
     from emulator.serving import NotKept
     from emulator.state_file import StateFileError
     from firmware_model.pump_state import kept
@@ -76,10 +76,6 @@ def keeper(file: StateFile, device: Device) -> Callable[[], None]:
         except StateFileError as error:
             raise NotKept(f"{error}") from error
 
-    try:
-        keep()
-    except NotKept as error:
-        raise UsageFailure(f"--state: {error}") from error
     return keep
 
 

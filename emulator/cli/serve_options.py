@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -119,6 +120,17 @@ def read_keys(protocol: InstalledProtocol, key_file: Path, serial_number: int) -
     """The keys in the file of --keys, as the protocol reads it."""
     with protocol_failures():
         return protocol.read_keys(key_file, serial_number)
+
+
+def need_files_of_their_own(**paths: Path | None) -> None:
+    """What an option writes, another may not write over."""
+    taken: dict[str, str] = {}
+    for option, path in paths.items():
+        if path is None:
+            continue
+        other = taken.setdefault(os.path.realpath(path), option)
+        if other != option:
+            raise UsageFailure(f"--{option}: {path} is the file of --{other}, too; give each a file of its own.")
 
 
 def device_of(options: ServeOptions, kept: bytes | None = None) -> Device:

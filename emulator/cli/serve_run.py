@@ -81,6 +81,9 @@ class Run:
             if options.capture is not None:
                 start_capture(options.capture, options, self._device, serving, stack)
             control = await start_control_plane(options, self._device, serving, stack)
+            # Whatever else can fail has not: a start that is refused leaves the file as it was.
+            if keep is not None:
+                keep()
             say_line(security_line(options, self._device.guard))
             enter_in_register()
             writer = self._announce(ports, control, stack)

@@ -177,6 +177,22 @@ def test_what_is_no_state_of_this_pump_is_refused_and_not_touched(
     assert (path.read_bytes() if path.is_file() else None) == before
 
 
+def test_a_start_that_fails_at_something_else_leaves_the_state_as_it_was(
+    home: Home, serve_afresh: Serve, vpump: Vpump
+) -> None:
+    serve_afresh(*KEPT).end(signal.SIGINT, status=130)
+    held = (home.directory / "pump.state").read_bytes()
+    (home.directory / "notes").write_text("not to be lost")
+    for option in ("--capture", "--journal"):
+        assert vpump("serve", *KEPT, option, "notes").status == 2
+        refused = vpump("serve", *KEPT, option, "./pump.state")
+        assert refused.status == 2
+        assert refused.sentence == f"{option}: pump.state is the file of --state, too; give each a file of its own."
+    assert (home.directory / "pump.state").read_bytes() == held
+    assert vpump("serve", "--state", "new", "--journal", "new").status == 2
+    assert not (home.directory / "new").exists()
+
+
 @pytest.mark.parametrize("full_at", [1, 6, 9, 14, 20, 26, 45, 80])
 def test_wherever_the_disk_becomes_full_there_are_sentences_and_no_more(
     commands: Commands, home: Home, vpump: Vpump, serve: Serve, full_at: int
