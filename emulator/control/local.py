@@ -70,7 +70,7 @@ class LocalPump(PumpControl):
         self._hand.settle()
 
     def exchange(self, data: bytes, port: int = 0) -> bytes:
-        """Bytes from a client; returns those for it."""
+        """Bytes from a client; returns those for it. A broken line takes none until it is mended and opened."""
         self.device.receive(data, self.device.now_us, port)
         self._hand.settle()
         answers = bytearray()
@@ -178,6 +178,8 @@ class _Hand:
 
     def settle(self) -> None:
         """Tell everybody what has happened."""
+        while self._device.next_line_break() is not None:
+            pass  # No port is here to be broken; that the line broke is an event.
         while (event := self._device.next_event()) is not None:
             for observer in tuple(self._observers):
                 observer(event)

@@ -136,6 +136,23 @@ def test_a_pump_in_this_process_answers_its_line() -> None:
         next(pump.events(follow=True))
 
 
+def test_a_line_that_breaks_in_this_process_is_an_event_and_wants_to_be_opened_anew() -> None:
+    pump = LocalPump(new_device())
+    pump.line(LineChange.OPENED)
+    host = HostEnd(address=SERIAL)
+    host.request(HELLO, 0)
+    hello = host.data_to_send()
+    pump.arm_fault("disconnect answer HELLO lasting=5s")
+    assert pump.exchange(hello) == b""
+    assert pump.advance(6_000_000) == 6_000_000
+    assert pump.exchange(hello) == b"", "nobody has opened it"
+    pump.line(LineChange.OPENED)
+    assert verdicts_in(pump.exchange(hello)) == ["OK"]
+    changes = [event["change"] for event in pump.events() if event["event"] == "line"]
+    assert changes == ["opened", "broken", "mended", "opened"]
+    assert pump.device.next_line_break() is None, "nothing heaps up"
+
+
 def test_who_follows_is_told_of_what_happens_until_the_pump_ends(tmp_path: Path) -> None:
     def follow(pump: ControlClient) -> list[str]:
         with closing(pump.events(follow=True)) as told:
