@@ -32,10 +32,12 @@ from firmware_model.plant.condition import Condition, Environment
 from firmware_model.plant.mixture import Mixture
 from firmware_model.profile import Profile
 from firmware_model.pump_events import FaultChanged, FlagsSet, PowerCut, PowerRestored, PumpEvent, Recorded, ToneSounded
-from firmware_model.quantities import first_instant
+from firmware_model.quantities import US_PER_DAY, first_instant
 
 LOG_PAGE_SPARE_BYTES = 32
 """A page is a little larger than its records, as real pages are."""
+LATEST_FIRST_POWER_UP_US = 36_525 * US_PER_DAY
+"""Its memory counts the seconds of virtual time in 32 bits, which are 136 years; it needs some of them for its life."""
 
 
 @dataclass(slots=True)
@@ -62,6 +64,9 @@ class Pump:
     _events: deque[PumpEvent] = field(default_factory=deque, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        """Raises ValueError for one that begins too late."""
+        if self.now_us > LATEST_FIRST_POWER_UP_US:
+            raise ValueError("100 years of virtual time have passed, and a pump begins within these")
         profile = self.profile
         page_bytes = profile.log.records_per_page * RECORD_BYTES + LOG_PAGE_SPARE_BYTES
         self._memory = Memory(control_bytes(profile), SECURITY_BYTES, profile.log.pages, page_bytes)

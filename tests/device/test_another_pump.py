@@ -12,6 +12,7 @@ from emulator.events import EnvironmentChanged, Logged, PumpSwapped, SessionChan
 from emulator.inputs import ArmDeviceFault, ClearFaults, CutPower, RestorePower, RestoreState, SetEnvironment, SwapPump
 from emulator.wire import Guard
 from firmware_model.faults import device_fault
+from firmware_model.pump import LATEST_FIRST_POWER_UP_US
 from firmware_model.savestate import SaveStateError
 from protocol.host_end import HostEnd
 from tests.device.desk import HELLO, SERIAL, Desk, happened, of_kind, prepare
@@ -125,6 +126,18 @@ def test_a_state_of_another_profile_is_refused_and_changes_nothing() -> None:
     with pytest.raises(SaveStateError, match="no save-state"):
         device.control(RestoreState(b"x", 0), 0)
     assert device.digest() == digest
+
+
+def test_no_pump_begins_so_late_that_it_could_not_count_the_seconds_of_its_life() -> None:
+    device = device_with()
+    device.advance(LATEST_FIRST_POWER_UP_US)
+    device.control(SwapPump(OTHER, 1), device.now_us)
+    device.advance(device.now_us + 10 * 365 * DAY_US)
+    assert [each.type for each in of_kind(happened(device), Logged)].count("alarm_raised") > 1
+    digest = device.digest()
+    with pytest.raises(ValueError, match="100 years of virtual time have passed, and a pump begins within these"):
+        device.control(SwapPump(SERIAL, 1), device.now_us)
+    assert (device.serial_number, device.digest()) == (OTHER, digest)
 
 
 def test_the_environment_stays_and_a_fault_goes_before_it() -> None:
