@@ -64,9 +64,11 @@ def _whole(raw: bytes, kind: type[Body]) -> dict[str, object]:
     """A body that is the value of one field: bytes as they are, or a JSON object of any names."""
     if kind.MEDIA_TYPE != Body.MEDIA_TYPE:
         return {kind.WHOLE: raw}
-    document = _decode(raw) if raw.strip() else {}
+    allowed = kind.ALLOWED[kind.WHOLE]
+    if not raw.strip():
+        raise RequestError(400, f"the body is missing; allowed is {allowed}", allowed=allowed)
+    document = _decode(raw)
     if not isinstance(document, dict):
-        allowed = kind.ALLOWED[kind.WHOLE]
         raise RequestError(400, f"the body is no JSON object; allowed is {allowed}", allowed=allowed)
     return {kind.WHOLE: document}
 

@@ -116,7 +116,10 @@ def test_every_example_is_carried_out(operation: Operation, application: object)
     query = {name: body.pop(name) for name in operation.body.QUERY}
     named = dict.fromkeys(operation.body.PATH, CAPTURE)
     case = described.Case(
-        body=body or NOT_SET, query=query, path_parameters=named, media_type=operation.body.MEDIA_TYPE
+        body=body if body or operation.body.WHOLE else NOT_SET,
+        query=query,
+        path_parameters=named,
+        media_type=operation.body.MEDIA_TYPE,
     )
     answer = case.call_and_validate(checks=CHECKS)
     assert answer.status_code == 200, answer.text

@@ -327,6 +327,12 @@ def test_keys_are_replaced(served: ServedControl) -> None:
     assert served.serving.actions == [ReplaceKeys({role: bytes.fromhex(key) for role, key in KEYS.items()})]
 
 
+def test_keys_that_were_forgotten_are_not_taken_for_the_published_ones(served: ServedControl) -> None:
+    answer = served.send("PUT", "/keys", raw=b" ")
+    assert answer.status == 400
+    assert answer.json["error"].startswith("the body is missing; allowed is an object of at most 16 names")
+
+
 def test_no_keys_are_the_published_ones(served: ServedControl) -> None:
     answer = served.send("PUT", "/keys", {})
     assert (answer.status, answer.json["keys"]) == (200, "test")
