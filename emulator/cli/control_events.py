@@ -11,6 +11,7 @@ import click
 from emulator.cli.connection import json_option
 from emulator.cli.control_client import Address, client_of
 from emulator.cli.errors import json_requested
+from emulator.cli.reader_gone import end_when_nobody_reads
 from emulator.control.bodies import MAX_EVENT_NUMBER
 from emulator.trace import format_time
 
@@ -35,6 +36,8 @@ docs/events.md lists the events and their fields. The latest are kept; 'dropped'
 @click.pass_obj
 def events(address: Address, follow: bool, since: int) -> None:
     """What has happened, a line each; with --follow, also what happens."""
+    if follow:
+        end_when_nobody_reads()
     with client_of(address) as client, contextlib.closing(client.events(since=since, follow=follow)) as told:
         for event in told:
             click.echo(json.dumps(event) if json_requested() else _line(event))

@@ -10,6 +10,7 @@ import click
 from emulator.cli.connection import LineHands, Target, open_link, talks_to_pump
 from emulator.cli.errors import json_requested
 from emulator.cli.quantities import US_PER_S, format_duration_us
+from emulator.cli.reader_gone import nobody_reads
 from emulator.cli.wording import document_of_record, record_type_name, summary_of
 from emulator.programmer.effects import PumpRefused, read, run
 from emulator.programmer.ledger import read_log_page
@@ -36,6 +37,8 @@ def log(target: Target, since: int | None, follow: bool) -> None:
         reader.show_new()
         while follow:
             hands.pause(FOLLOW_INTERVAL_US)
+            if nobody_reads():
+                raise BrokenPipeError
             reader.show_new()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from itertools import pairwise
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 
 from tests.end_to_end.conftest import Serve, Start, Vpump
 from tests.end_to_end.foreign import ANSWER_BIT, HELLO_VECTOR, STATUS, coded, frame, on_wire
-from tests.end_to_end.product import INTERRUPTED, TEST_KEYS_LINE
+from tests.end_to_end.product import INTERRUPTED, TEST_KEYS_LINE, VPUMP, Home
+from tests.end_to_end.streams import DEADLINE_S
 
 DAY_S = 86_400
 DAY_US = DAY_S * 1_000_000
@@ -311,3 +313,21 @@ def test_weeks_fly_past_while_nobody_is_there_and_stand_while_a_session_is_open(
     assert first["elapsed_s"] * 1_000_000 >= raised["at_us"] - 1_000_000
     assert first["alarms_raised"] >= 1
     assert first["reservoir_nl"] <= 2_000_000
+
+
+@pytest.mark.parametrize("follow", [("control", "events", "--follow"), ("log", "--follow", "-p", "port")])
+def test_who_follows_a_pump_on_which_nothing_happens_ends_with_its_reader(
+    serve: Serve, home: Home, follow: tuple[str, ...]
+) -> None:
+    serve("--speed", "0", "--listen", "pty:port", "--control", "unix:control.sock")
+    piped = subprocess.run(
+        ("sh", "-c", '{ "$@"; echo $? >&2; } | head -n 1', "sh", *VPUMP, *follow),
+        cwd=home.directory,
+        env=home.environment(),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=True,
+    )
+    assert len(piped.stdout.splitlines()) == 1
+    assert piped.stderr == "141\n"
