@@ -8,7 +8,6 @@ from pathlib import Path
 from random import Random
 
 from emulator.assembly import load_profile
-from emulator.cli.errors import UsageFailure
 from emulator.programmer.rules import stop
 from emulator.serving import NotKept
 from emulator.state_file import StateFileError
@@ -70,7 +69,7 @@ def fail_everywhere(folder: Path, random: Random, commands: int, every: int = 1)
         world = KeptWorld(folder=folder, files=files, outside=told.append)
         try:
             live(world, asked)
-        except (StateFileError, UsageFailure) as failure:
+        except (StateFileError, NotKept) as failure:
             is_sentence(str(failure))
             figures["refused at the start"] += 1
         else:

@@ -72,7 +72,7 @@ class KeptWorld(World):
         self.serving: Serving | None = None
 
     def boot(self) -> None:
-        """What `vpump serve --state` does. Raises StateFileError and UsageFailure."""
+        """What `vpump serve --state` does. Raises StateFileError and NotKept."""
         self.file = StateFile(self.folder / STATE, self.files)
         with ExitStack() as failed:
             failed.callback(self.file.close)
@@ -84,6 +84,7 @@ class KeptWorld(World):
             keep = keeper(self.file, self.device)
             self.held = HeldPort(self.say)
             self.serving = Serving(self.device, [self.held], pacer, [self.events.append], self._wall_ns, keep=keep)
+            keep()
             failed.pop_all()
         self.say()
 
