@@ -16,15 +16,13 @@ from firmware_model.calendar import CALENDAR, plan
 from firmware_model.commands import Command, Reason, Refusal, Reply
 from firmware_model.faults import FAULTS, ArmedFault, DeviceFault, FaultBoard
 from firmware_model.firmware import bolus, housekeeping, refill, security, staging, stall, supervisor
-from firmware_model.firmware.boot import boot, fail, format_memory
+from firmware_model.firmware.boot import boot, fail, format_memory, new_memory
 from firmware_model.firmware.change import Change
 from firmware_model.firmware.clock import notice_clock
 from firmware_model.firmware.codes import AlarmType, ResetReason, RunState
 from firmware_model.firmware.core import Firmware
-from firmware_model.firmware.event_log import RECORD_BYTES
 from firmware_model.firmware.flow import STANDSTILL
-from firmware_model.firmware.record_layout import control_bytes
-from firmware_model.firmware.security_record import HIGHEST_COUNTER, SECURITY_BYTES
+from firmware_model.firmware.security_record import HIGHEST_COUNTER
 from firmware_model.handlers import HANDLERS
 from firmware_model.memory import ArmedCut, CutMode, Memory, MemoryFailed, PowerLost
 from firmware_model.plant import Plant, new_plant
@@ -34,8 +32,6 @@ from firmware_model.profile import Profile
 from firmware_model.pump_events import FaultChanged, FlagsSet, PowerCut, PowerRestored, PumpEvent, Recorded, ToneSounded
 from firmware_model.quantities import US_PER_DAY, first_instant
 
-LOG_PAGE_SPARE_BYTES = 32
-"""A page is a little larger than its records, as real pages are."""
 LATEST_FIRST_POWER_UP_US = 36_525 * US_PER_DAY
 """Its memory counts the seconds of virtual time in 32 bits, which are 136 years; it needs some of them for its life."""
 
@@ -68,8 +64,7 @@ class Pump:
         if self.now_us > LATEST_FIRST_POWER_UP_US:
             raise ValueError("100 years of virtual time have passed, and a pump begins within these")
         profile = self.profile
-        page_bytes = profile.log.records_per_page * RECORD_BYTES + LOG_PAGE_SPARE_BYTES
-        self._memory = Memory(control_bytes(profile), SECURITY_BYTES, profile.log.pages, page_bytes)
+        self._memory = new_memory(profile)
         self.plant = new_plant(profile)
         self.firmware = self._new_firmware()
         format_memory(self.firmware)

@@ -17,23 +17,34 @@ from firmware_model.firmware.codes import (
     StopReason,
 )
 from firmware_model.firmware.core import ELAPSED_JOURNAL_US, HIGHEST_BOOT, NO_EPOCH, Firmware
-from firmware_model.firmware.event_log import LogType
+from firmware_model.firmware.event_log import RECORD_BYTES, LogType
 from firmware_model.firmware.housekeeping import first_day
 from firmware_model.firmware.lives.run import RUN_LIFE, RunDeed
 from firmware_model.firmware.prepared import void_prepared
 from firmware_model.firmware.program import check_image, check_limits
 from firmware_model.firmware.record import ControlRecord
-from firmware_model.firmware.record_layout import stored_image, unpack_record
+from firmware_model.firmware.record_layout import control_bytes, stored_image, unpack_record
+from firmware_model.firmware.security_record import SECURITY_BYTES
 from firmware_model.firmware.tones import sound
-from firmware_model.memory import PowerLost
+from firmware_model.memory import Memory, PowerLost
 from firmware_model.plant.cell import Load
+from firmware_model.profile import Profile
 from firmware_model.quantities import US_PER_SECOND
+
+LOG_PAGE_SPARE_BYTES = 32
+"""A page is a little larger than its records, as real pages are."""
 
 _RESET_ALARMS = {
     ResetReason.POWER: AlarmType.RESET,
     ResetReason.COMMANDED: AlarmType.RESET,
     ResetReason.LOW_BATTERY: AlarmType.LOW_BATTERY_RESET,
 }
+
+
+def new_memory(profile: Profile) -> Memory:
+    """The memory of a pump that has never had power."""
+    page_bytes = profile.log.records_per_page * RECORD_BYTES + LOG_PAGE_SPARE_BYTES
+    return Memory(control_bytes(profile), SECURITY_BYTES, profile.log.pages, page_bytes)
 
 
 def format_memory(firmware: Firmware) -> None:
