@@ -6,14 +6,16 @@ import contextlib
 import json
 import multiprocessing
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from multiprocessing import resource_tracker
 from pathlib import Path
 from types import FrameType
+from typing import Final
 
 from emulator.assembly import DEFAULT_SERIAL_NUMBER, build_device
 from emulator.scenario.evidence import VERDICT, EvidenceFailed
@@ -46,6 +48,8 @@ class Job:
 
 
 EXIT_INTERRUPTED = 130
+LOOK_S: Final = 0.1
+"""How often it is looked whether somebody has interrupted."""
 _INTERRUPT = (signal.SIGINT,)
 
 
@@ -95,27 +99,34 @@ def perform_all(jobs: Sequence[Job], processes: int, done: Callable[[int, Verdic
     pool = ProcessPoolExecutor(min(processes, len(jobs)), context, initializer=_begin_worker)
     places: dict[Future[Verdict], int] = {}
     untold: set[Future[Verdict]] = set()
-    try:
-        with _held_interrupts():
-            for place, job in enumerate(jobs):
-                future = pool.submit(perform, job)
-                places[future] = place
-                untold.add(future)
-        for future in as_completed(places):
-            done(places[future], future.result())
-            untold.remove(future)
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for worker in set(multiprocessing.active_children()) - before:
-            worker.terminate()
-        # Behind this, what was on its way from a worker has come.
-        pool.shutdown()
-        for future in sorted(untold, key=places.__getitem__):
-            if future.done() and not future.cancelled() and future.exception() is None:
-                done(places[future], future.result())
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with _noted_interrupts() as interrupted:
+        try:
+            with _held_interrupts():
+                for place, job in enumerate(jobs):
+                    future = pool.submit(perform, job)
+                    places[future] = place
+                    untold.add(future)
+            while untold:
+                finished = wait(untold, LOOK_S, FIRST_COMPLETED).done
+                if interrupted():
+                    raise KeyboardInterrupt
+                for future in sorted(finished, key=places.__getitem__):
+                    done(places[future], future.result())
+                    untold.remove(future)
+        except BaseException:
+            # Once told not to wait, a pool never waits.
+            ending = threading.Thread(target=partial(pool.shutdown, cancel_futures=True))
+            ending.start()
+            for worker in set(multiprocessing.active_children()) - before:
+                worker.terminate()
+            # Behind this, what was on its way from a worker has come.
+            ending.join()
+            for future in sorted(untold, key=places.__getitem__):
+                if future.done() and not future.cancelled() and future.exception() is None:
+                    done(places[future], future.result())
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _begin_worker() -> None:
@@ -135,6 +146,24 @@ def _end_worker(number: int, frame: FrameType | None) -> None:
     # One is enough: the next must not come in the way of what is being put in order.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise SystemExit(EXIT_INTERRUPTED)
+
+
+@contextlib.contextmanager
+def _noted_interrupts() -> Iterator[Callable[[], bool]]:
+    """A Ctrl-C is noted, and whoever asks learns of it where nothing is half done; one more changes nothing.
+
+    As an exception out of nowhere it would break a lock of the pool, and a second one what the first had begun to put
+    in order.
+    """
+    noted: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = signal.signal(signal.SIGINT, lambda number, _: noted.append(number))
+    try:
+        yield lambda: bool(noted)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager
