@@ -33,17 +33,26 @@ def list_scenarios() -> None:
 
 @click.command("show")
 @click.argument("name")
+@json_option
 def show_scenario(name: str) -> None:
     """What a scenario stages, what a good programmer does, and what must be true."""
     (found,) = load_all([name])
+    if json_requested():
+        click.echo(json.dumps(_document(found)))
+        return
     click.echo("\n".join(_page(found)))
 
 
 @click.command("check")
 @click.argument("files", nargs=-1, required=True)
+@json_option
 def check_scenarios(files: Sequence[str]) -> None:
     """Check scenario files without running anything."""
-    for found in load_all(files):
+    scenarios = load_all(files)
+    if json_requested():
+        click.echo(json.dumps({"scenarios": [_document(found) for found in scenarios]}))
+        return
+    for found in scenarios:
         click.echo(f"{found.name}: {len(found.steps)} steps, {len(found.expectations)} expectations")
 
 
@@ -60,6 +69,24 @@ def load_all(files: Sequence[str]) -> list[Scenario]:
         return [load_scenario(file, names) for file in files]
     except ScenarioFileError as error:
         raise UsageFailure(str(error)) from None
+
+
+def _document(scenario: Scenario) -> dict[str, object]:
+    told = ("name", "title", "kind", "number", "sources", "story", "good", "naive", "flaw", "fails")
+    expectations = [
+        {
+            "name": each.name,
+            "subject": each.subject.described,
+            "limit": limit_text(each.subject, each.limit),
+            "why": each.why,
+        }
+        for each in scenario.expectations
+    ]
+    return {
+        **{name: getattr(scenario, name) for name in told},
+        "steps": len(scenario.steps),
+        "expectations": expectations,
+    }
 
 
 def _page(scenario: Scenario) -> list[str]:

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+
+from emulator.events import SCHEMA
 
 Text = Annotated[str, Meta(min_length=1, max_length=2_000)]
 Word = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,60}$")]
 Quantity = Annotated[str, Meta(min_length=1, max_length=64)]
 Value = int | str | bool
+DEEDS: Final = (
+    "fault",
+    "task",
+    "another",
+    "kill",
+    "advance",
+    "power",
+    "clear_faults",
+    "syringe",
+    "environment",
+    "identity",
+    "keys",
+    "expect",
+)
+WHENS: Final = ("at", "after", "event")
+LIMITS: Final = ("equals", "min", "max", "one_of", "contains", "lacks", "same_as")
 MOST_STEPS = 200
 MOST_EXPECTATIONS = 100
 
@@ -130,5 +148,13 @@ class ScenarioTable(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema of a scenario file."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(ScenarioTable)}
+    """The JSON Schema of a scenario file: fields and their types, and which of them exclude or need each other."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(ScenarioTable)}
+    tables = schema["$defs"]
+    tables["StepTable"]["oneOf"] = [{"required": [name]} for name in DEEDS]
+    tables["WhenTable"]["oneOf"] = [{"required": [name]} for name in WHENS]
+    tables["WhenTable"]["dependentRequired"] = {"match": ["event"], "nth": ["event"]}
+    tables["WhenTable"]["properties"]["event"]["enum"] = [kind.kind for kind in SCHEMA]
+    tables["ExpectTable"]["anyOf"] = [{"required": [name]} for name in LIMITS]
+    tables["ExpectTable"]["dependentRequired"] = {"same_where": ["same_as"], "within": ["same_as"]}
+    return schema

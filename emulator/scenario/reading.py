@@ -36,6 +36,9 @@ from emulator.quantities import (
     parse_level_nl,
 )
 from emulator.scenario.declaration import (
+    DEEDS,
+    LIMITS,
+    WHENS,
     EnvironmentTable,
     ExpectTable,
     PumpTable,
@@ -78,23 +81,6 @@ _AT_PLACE: Final = re.compile(r" \(at (?:line ([0-9]+), column [0-9]+|end of doc
 _AT_PATH: Final = re.compile(r" - at `(?:key in )?\$?([^`]*)`$")
 _PLACE: Final = re.compile(r"\.([A-Za-z_]\w*)|\[(\d+)\]")
 _FIELD: Final = re.compile(r"field `([^`]*)`")
-
-DEEDS: Final = (
-    "fault",
-    "task",
-    "another",
-    "kill",
-    "advance",
-    "power",
-    "clear_faults",
-    "syringe",
-    "environment",
-    "identity",
-    "keys",
-    "expect",
-)
-WHENS: Final = ("at", "after", "event")
-LIMITS: Final = ("equals", "min", "max", "one_of", "contains", "lacks", "same_as")
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -319,6 +305,8 @@ def _exactly_one(file: _File, path: KeyPath, table: msgspec.Struct, names: Seque
 def _when(file: _File, path: KeyPath, when: str | WhenTable) -> When:
     path = (*path, "when")
     if not isinstance(when, WhenTable):
+        if when == "start" and 0 not in path:
+            raise file.error("start is of the first step; allowed of a later one are previous and ended", path)
         return Ended() if when == "ended" else Previous()
     kind = _exactly_one(file, path, when, WHENS, "a condition")
     if kind != "event" and (when.match or when.nth != 1):
@@ -436,7 +424,10 @@ def _limit(file: _File, path: KeyPath, expect: ExpectTable, subject: Subject) ->
         return found
 
     def of_field(value: Any, name: str) -> Any:
-        return file.read(partial(quantity, field), value, (*path, name))
+        found = file.read(partial(quantity, field), value, (*path, name))
+        if isinstance(found, str | bool) and subject.how in ("count", "sum"):
+            raise file.error(f"{found!r} is no number, and {field} is one", (*path, name))
+        return found
 
     same_as = None
     if expect.same_as is not None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 from click.testing import CliRunner
 from hypothesis import given
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from emulator.cli import main
 from emulator.scenario.batch import fault_names
+from emulator.scenario.declaration import json_schema
 from emulator.scenario.reading import LIBRARY, MAX_FILE_BYTES, ScenarioFileError, read_scenario, shipped_scenarios
 
 STEP = '[[step]]\nadvance = "1s"\n'
@@ -101,6 +104,13 @@ def complaint(text: str | bytes, folder: Path | None = None) -> str:
             'expect = "none"',
             "line 4, step.expect: 'none' is no expectation of a step; allowed are none,",
         ),
+        (
+            "[[expect]]",
+            '[[step]]\nwhen = "start"\nkill = true\n[[expect]]',
+            "line 6, step.when: start is of the first step; allowed",
+        ),
+        ("equals = 0", 'equals = "5uL"', "line 8, expect.equals: '5uL' is no number, and log.count is one."),
+        ("equals = 0", 'one_of = [1, "5"]', "line 8, expect.one_of: '5' is no number, and log.count is one."),
         ("equals = 0", 'equals = 0\nat = "step"', "line 9, expect.at: no step judges it, so it would never be."),
         ("equals = 0\n", "", "line 5, expect: an expectation has at least one limit of equals, min, max,"),
         ("log.count", "log.number", "line 7, expect.of: 'log.number' is no subject; allowed are truth.FIELD,"),
@@ -126,6 +136,35 @@ def complaint(text: str | bytes, folder: Path | None = None) -> str:
 def test_each_mistake_has_its_sentence(old: str, new: str, said: str) -> None:
     assert old in GOOD
     assert complaint(GOOD.replace(old, new, 1)).startswith(f"own.toml, {said}")
+
+
+SCHEMA = jsonschema_rs.validator_for(json_schema())
+
+
+@pytest.mark.parametrize("name", shipped_scenarios())
+def test_editors_are_told_that_a_shipped_scenario_is_right(name: str) -> None:
+    SCHEMA.validate(tomllib.loads((LIBRARY / f"{name}.toml").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('kind = "own"', 'kind = "mine"'),
+        ('kind = "own"', 'kind = "own"\nstroy = "x"'),
+        ('advance = "1s"', ""),
+        ('advance = "1s"', 'advance = "1s"\ntask = "log"'),
+        ('advance = "1s"', 'advance = "1s"\nwhen = { at = "1h", after = "1h" }'),
+        ('advance = "1s"', 'advance = "1s"\nwhen = { nth = 2 }'),
+        ('advance = "1s"', 'advance = "1s"\nwhen = { at = "1h", match = { type = "boot" } }'),
+        ('advance = "1s"', 'advance = "1s"\nwhen = { event = "logg" }'),
+        ("equals = 0\n", ""),
+        ("equals = 0", "equals = 0\nwithin = 3"),
+        ("equals = 0", "equals = 0.5"),
+    ],
+)
+def test_editors_are_told_of_a_mistake(old: str, new: str) -> None:
+    assert SCHEMA.is_valid(tomllib.loads(GOOD))
+    assert not SCHEMA.is_valid(tomllib.loads(GOOD.replace(old, new, 1)))
 
 
 def test_what_stands_beside_a_scenario_is_not_looked_for_elsewhere(tmp_path: Path) -> None:

@@ -280,6 +280,9 @@ def test_list_show_check_and_schema() -> None:
     listed = json.loads(vpump("list", "--json").stdout)["scenarios"]
     assert [each["name"] for each in listed] == list(shipped_scenarios())
     assert "one-bolus" in vpump("show", "lost-answer-to-bolus").stdout
+    document = json.loads(vpump("show", "lost-answer-to-bolus", "--json").stdout)
+    assert document["expectations"][0]["name"] == "one-bolus"
+    assert json.loads(vpump("check", "lost-answer-to-bolus", "--json").stdout) == {"scenarios": [document]}
     assert vpump("check", *SOME).exit_code == 0
     assert vpump("check", "nothing-of-that-name").exit_code == 2
     assert json.loads(vpump("schema").stdout)["$schema"].startswith("https://json-schema.org/")
