@@ -53,6 +53,7 @@ _ENDS: Final[tuple[tuple[Outcome, type[CommandFailure]], ...]] = (
     (Outcome.FAILED, ExpectationFailed),
     (Outcome.HUNG, LinkFailure),
     (Outcome.OUT_OF_TIME, OutOfTime),
+    (Outcome.NOT_JUDGED, UsageFailure),
 )
 
 _EPILOG: Final = """
@@ -74,7 +75,8 @@ Examples:
 
 \b
 Exit status: 0 all passed, 4 an expectation failed, 5 out of simulated time, 3 the programmer hung,
-2 a file or the programmer's command is wrong, 130 interrupted (what was finished is told and written).
+2 a file or the programmer's command is wrong, or nothing could be judged,
+130 interrupted (what was finished is told and written).
 """
 
 

@@ -15,7 +15,7 @@ from emulator.scenario.verdict import Outcome, Verdict
 
 SUITE: Final = "vpump scenarios"
 _NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_ERRORS: Final = (Outcome.HUNG, Outcome.NOT_RUN)
+_ERRORS: Final = (Outcome.HUNG, Outcome.NOT_RUN, Outcome.NOT_JUDGED)
 
 
 def junit_xml(verdicts: Sequence[Verdict]) -> bytes:
@@ -42,7 +42,9 @@ def _case(suite: Element, verdict: Verdict) -> None:
         said = [
             f"{each.name}: {each.described} is {each.shown}, and had to be {each.limit}" for each in verdict.failures
         ]
-        message = "; ".join(said) or ": ".join(part for part in (verdict.outcome.value, verdict.reason) if part)
+        message = ": ".join(part for part in (verdict.outcome.value, verdict.reason) if part)
+        if verdict.outcome is Outcome.FAILED:
+            message = "; ".join(said)
         found = SubElement(case, kind, {"message": _clean(message), "type": verdict.outcome.name.lower()})
         found.text = _clean("\n".join(f"{each.name}: {each.why}" for each in verdict.failures))
     told = "\n".join(f"{each.task}: {each.ended}, {json.dumps(each.report)}" for each in verdict.told)

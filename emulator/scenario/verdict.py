@@ -19,6 +19,7 @@ class Outcome(Enum):
     OUT_OF_TIME = "out of simulated time"
     HUNG = "the programmer did not end in time"
     NOT_RUN = "could not be run"
+    NOT_JUDGED = "could not be judged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,13 @@ def judged(scenario: Scenario, stage: Stage, programmer: str) -> Verdict:
     """The verdict at the end of a timeline."""
     digest = stage.device.digest()
     stage.conductor.judgement.judge_end(stage)
-    failed = any(each.met is False for each in stage.conductor.judgement.results())
-    outcome = Outcome.FAILED if failed else Outcome.PASSED
-    return _verdict(scenario, stage, programmer, outcome, digest)
+    met = {each.met for each in stage.conductor.judgement.results()}
+    if False in met:
+        return _verdict(scenario, stage, programmer, Outcome.FAILED, digest)
+    if True in met:
+        return _verdict(scenario, stage, programmer, Outcome.PASSED, digest)
+    reason = "all that is measured is what the programmer reports, and it reported nothing"
+    return _verdict(scenario, stage, programmer, Outcome.NOT_JUDGED, digest, reason=reason)
 
 
 def broken_off(scenario: Scenario, stage: Stage, programmer: str, outcome: Outcome, reason: str = "") -> Verdict:
