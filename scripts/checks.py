@@ -45,7 +45,6 @@ UNTRACED = (
     "tests/cli/test_program.py",
     "tests/cli/test_program_limits.py",
     "tests/cli/test_program_view.py",
-    "tests/control/test_description.py",
     "tests/device/test_access.py",
     "tests/device/test_bounds.py",
     "tests/device/test_foreign_frames.py",
@@ -83,7 +82,6 @@ UNTRACED = (
     "tests/firmware_model/test_write_behind.py",
     "tests/fuzz",
     "tests/interop",
-    "tests/journal/test_replaying.py",
     "tests/one_dose",
     "tests/programmer/test_odd_pumps.py",
     "tests/programmer/test_one_dose.py",
@@ -97,7 +95,6 @@ UNTRACED = (
     "tests/scenario/test_outside.py",
     "tests/scenario/test_run.py",
     "tests/serving/test_serve_command.py",
-    "tests/strategies",
 )
 TESTS: dict[str, tuple[str, ...]] = {
     "pytest": ("--cov", "--cov-report=term", *(f"--ignore={path}" for path in UNTRACED)),
