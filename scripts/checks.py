@@ -82,6 +82,7 @@ UNTRACED = (
     "tests/firmware_model/test_write_behind.py",
     "tests/fuzz",
     "tests/interop",
+    "tests/journal/test_replaying.py",
     "tests/one_dose",
     "tests/programmer/test_odd_pumps.py",
     "tests/programmer/test_one_dose.py",
