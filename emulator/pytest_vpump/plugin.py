@@ -62,6 +62,15 @@ def pytest_configure(config: pytest.Config) -> None:
         )
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Refuse a test that would pass without its scenario."""
+    asks = "scenario" in getattr(item, "fixturenames", ())
+    if not asks and any(mark.name == "vpump_scenario" for mark in item.own_markers):
+        raise _failure(
+            "this test has the marker vpump_scenario, and does not ask for the fixture `scenario`, which runs it."
+        )
+
+
 @pytest.fixture
 def pumps(request: pytest.FixtureRequest) -> Iterator[Pumps]:
     """Starts pumps for this test: `pumps(seed=2)`. Each ends with the test."""

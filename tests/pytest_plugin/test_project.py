@@ -199,13 +199,14 @@ def test_a_pump_that_does_not_come_up_is_an_error_within_its_deadline(project: P
 
 
 def test_a_test_is_the_programmer_of_a_scenario(project: Project) -> None:
-    chosen = "lost or silence or does_nothing or no_scenario"
+    chosen = "lost or silence or does_nothing or no_scenario or does_not_ask"
     run = project.pytest("tests/scenarios.py", MISHAPS, "-k", chosen, "--vpump-artefacts", "kept")
     assert run.outcomes == {
         "test_an_answer_that_is_lost": "passed",
         "test_silence_that_is_taken_for_failure": "failure",
         "test_that_does_nothing": "error",
         "test_of_no_scenario": "failure",
+        "test_that_does_not_ask_for_its_scenario": "error",
     }
     _, said = run.results["test_silence_that_is_taken_for_failure"]
     assert "scenario lost-answer-to-bolus: failed. The answer to a bolus is lost" in said
@@ -218,6 +219,8 @@ def test_a_test_is_the_programmer_of_a_scenario(project: Project) -> None:
     assert "asks for the task 'bolus 100uL over 10min', and the test did not do it" in said
     _, said = run.results["test_of_no_scenario"]
     assert "scenario 'lost-answer-to-bulos' is neither a file nor one that is shipped" in said
+    _, said = run.results["test_that_does_not_ask_for_its_scenario"]
+    assert "this test has the marker vpump_scenario, and does not ask for the fixture `scenario`" in said
 
 
 def test_a_test_that_a_scenario_has_killed_is_told_so(tmp_path: Path) -> None:

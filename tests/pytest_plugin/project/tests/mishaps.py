@@ -53,6 +53,11 @@ def test_of_no_scenario(scenario) -> None:
     next(scenario.tasks())
 
 
+@pytest.mark.vpump_scenario("lost-answer-to-bolus")
+def test_that_does_not_ask_for_its_scenario(pump) -> None:
+    assert pump.port
+
+
 def test_of_a_port(pump) -> None:
     assert pump.port
 
