@@ -45,7 +45,7 @@ def ready_line(options: ServeOptions, device: Device, ports: Sequence[Port], con
         document["control_token"] = control.token
     document |= {"keys": device.guard.value, "insecure": options.insecure}
     document["protocol"] = options.protocol.name
-    document["state"] = None if options.state is None else str(options.state)
+    document["state"] = None if options.state is None else str(options.state.absolute())
     document |= asdict(files_of(options))
     return json.dumps(document)
 

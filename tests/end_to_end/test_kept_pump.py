@@ -40,7 +40,7 @@ def test_a_bolus_whose_pump_was_killed_before_its_answer_came_is_given_once(
     (home.directory / "wanted.toml").write_text(SETTINGS)
     lost = ("--fault", "corrupt answer BOLUS_EXECUTE count=9", "--fault", "corrupt answer OP_QUERY count=9")
     pump = serve(*KEPT, *lost, "--trace")
-    assert pump.ready["state"] == "pump.state"
+    assert pump.ready["state"] == str(home.directory / "pump.state")
     assert vpump("program", "wanted.toml", "--yes", "-p", "port").status == 0
     pump.control.advance(90 * MINUTE_US)
     asking = start(*BOLUS)
